@@ -1,35 +1,42 @@
 """microgpt: how a GPT learns, in one file, with nothing but Python's standard library.
 
-A GPT is a function from the tokens so far to probabilities for the next token. This file builds
-one, trains it on a list of names and lets it invent names of its own:
+A GPT reads the tokens so far (here: letters) and answers with a probability for each token that
+could come next. This file builds one, trains it on a list of names, and lets it invent names:
 
     python microgpt.py            train with the defaults, about half a minute
     python microgpt.py --help     what can be changed
 
-Read it from top to bottom: each part uses only what stands above it. No library hides anything.
-Every gradient is derived by hand, right below the function that it belongs to. Each section that
-begins with `# %%` can also be pasted into a notebook cell of its own, in order.
+How it learns, in one breath: the model has a few thousand numbers, its parameters, random at
+first. It predicts every letter of a name; the loss says how surprised it was by the real ones. The
+gradient says, for each parameter, how the loss would change if that number grew. Each number
+takes a small step the way the loss falls. Then comes the next name, five thousand times.
 
-What you need to know: Python, and from school calculus the chain rule. If a number x acts on the
-loss through y, then d loss/dx = d loss/dy · dy/dx; if it acts through several y, the products add.
+Read from top to bottom: code uses only what stands above it. Every gradient is derived by
+hand, beside the function that it belongs to. You need to know Python and, from school calculus,
+the chain rule: if x acts on the loss through y, the slopes multiply; if it acts through several
+y, the products add up. Each section that begins with `# %%` can be pasted into a notebook cell
+of its own, in order.
 
 Notation, the same everywhere:
 
-    C     the length of the vectors inside the model (n_embd)
-    H, D  attention heads, and the length of one head's vectors: H · D = C
-    V     the size of the vocabulary
-    T     the number of positions in a sequence; t is one of them, s one at or before t
-    m, n  any two sizes, where a function does not care
-    i, j  indices into rows and columns
-    dx    the gradient of the loss with respect to x, the same shape as x: dx[i] says how much
-          the loss grows per unit that x[i] grows
+    C       the length of the vectors inside the model (n_embd)
+    H, D    the number of attention heads, and the length of one head's vectors: H · D = C
+    V       the number of tokens there are
+    T       the number of positions in a sequence; t is one of them, s is t or one before it
+    m, n    any two sizes, where a function does not care
+    i, j    indices into rows and columns; x_i in code is x[i]
+    dx      the gradient of the loss with respect to x, in the shape of x: dx[i] is ∂loss/∂x[i]
+    ∂y/∂x   the slope of y with respect to x. The chain rule in this notation, adding up over every
+            y[i] that x[j] acts on: dx[j] = Σ_i dy[i] · ∂y[i]/∂x[j]
+    ln      the natural logarithm, `log` in Python
 
-A vector is a list of floats. A matrix is a list of rows, each a vector. Shapes stand in brackets,
-and `linear: w [m, n], x [n] -> [m]` means: from a matrix and a vector, a vector of length m.
+A vector is a list of numbers. A matrix is a list of rows, each a vector. Shapes stand in square
+brackets: `w [m, n], x [n] -> [m]` takes a matrix and a vector and gives a vector of length m.
 """
 
 # %% 1. Settings
-# All that can be tuned, in one place. Nothing below knows that C is 16 or that there is one layer.
+# What can be tuned, in one place. Nothing below knows that C is 16 or that there is one layer. The
+# words will make sense as you read on; for now it is enough to know that the numbers are here.
 
 import argparse
 import os
@@ -44,6 +51,17 @@ from typing import NamedTuple
 
 # In a notebook there is no __file__, and names.txt is looked for in the current folder.
 NAMES = Path(globals().get("__file__", "microgpt.py")).with_name("names.txt")
+
+
+def flag(name):
+    """The command-line flag of a setting: n_embd -> --n-embd."""
+    return "--" + name.replace("_", "-")
+
+
+def require(condition, message):
+    """Raise ValueError with this message unless the condition holds."""
+    if not condition:
+        raise ValueError(message)
 
 
 def setting(default, meaning):
@@ -61,7 +79,7 @@ class Settings:
 
     n_embd: int = setting(16, "length of the vectors inside the model; a multiple of --n-head")
     n_head: int = setting(4, "attention heads: how many things a position can look for at once")
-    n_layer: int = setting(1, "transformer blocks, one after the other")
+    n_layer: int = setting(1, "transformer layers, one after the other")
     block_size: int = setting(8, "longest input sequence, in tokens; also the longest sample")
     steps: int = setting(5000, "training steps, one name each")
     lr: float = setting(0.01, "learning rate at the start; it falls in a line to zero at the end")
@@ -74,9 +92,9 @@ class Settings:
         for name in ("n_embd", "n_head", "n_layer", "block_size", "steps"):
             value = getattr(self, name)
             require(value >= 1, f"{flag(name)} must be 1 or more, not {value}")
+        fits = self.n_embd % self.n_head == 0
         require(
-            self.n_embd % self.n_head == 0,
-            f"--n-embd must be a multiple of --n-head, but {self.n_embd} is not one of {self.n_head}",
+            fits, f"--n-embd must be a multiple of --n-head; {self.n_embd} % {self.n_head} != 0"
         )
         require(0 < self.lr < inf, f"--lr must be a positive finite number, not {self.lr}")
         for name in ("beta1", "beta2"):
@@ -85,27 +103,17 @@ class Settings:
         require(0 <= self.seed < 2**64, f"--seed must be from 0 to 2**64 - 1, not {self.seed}")
 
 
-def flag(name):
-    """The command-line flag of a setting: n_embd -> --n-embd."""
-    return "--" + name.replace("_", "-")
-
-
-def require(condition, message):
-    """Raise ValueError with this message unless the condition holds."""
-    if not condition:
-        raise ValueError(message)
-
-
 # %% 2. Random numbers
-# Chance enters twice: in the first values of the parameters, and when a sample is drawn. Our own
-# small generator makes it the same chance on every machine: the same seed, the same names.
+# Chance enters twice: in the first values of the parameters, and when a sample is drawn. A small
+# generator of our own makes it the same chance everywhere: the same seed, the same draws.
 
 
 class Xoshiro:
     """The generator xoshiro128+ (Blackman and Vigna 2021), seeded with 64 bits.
 
     `state` is four 32-bit words, mixed by shifts, rotation and exclusive or (^). `& MASK` keeps
-    the low 32 bits, as a 32-bit machine word would.
+    the low 32 bits, as a 32-bit machine word would. The constants in the seeding are arbitrary;
+    they only keep the state from being all zeros, which mixing would never leave.
 
     >>> rng = Xoshiro(seed=0)
     >>> rng.state = [1, 2, 3, 4]
@@ -117,7 +125,8 @@ class Xoshiro:
 
     def __init__(self, seed):
         low, high = seed & self.MASK, seed >> 32 & self.MASK
-        self.state = [low ^ 0xDEADBEEF, high ^ 0xCAFEBABE, low + 1 & self.MASK, high + 1 & self.MASK]
+        words = low ^ 0xDEADBEEF, high ^ 0xCAFEBABE, low + 1, high + 1
+        self.state = [word & self.MASK for word in words]
 
     def draw(self):
         """The next whole number, from 0 to 2**32 - 1, each equally likely."""
@@ -136,32 +145,34 @@ class Xoshiro:
     def normal(self, sigma):
         """A number from the bell curve with mean 0 and standard deviation sigma.
 
-        Box and Muller (1958): a random radius and a random angle, from two even draws. u1 is never
-        zero, so that its logarithm exists.
+        Box and Muller (1958), equation 1: two draws, made into numbers from 0 to 1, give a point
+        with a random radius and a random angle; this is how far right it lies. The +1 keeps u1
+        above 0, where the logarithm exists.
         """
         u1 = (self.draw() + 1) / (2**32 + 1)
         u2 = self.draw() / (2**32 - 1)
         return sigma * sqrt(-2 * log(u1)) * cos(2 * pi * u2)
 
     def choice(self, weights):
-        """An index into weights [n], each as likely as its share of their sum.
+        """A random index into weights [n], each index as likely as its weight's share of the sum.
 
-        The weights lie end to end, a dart lands somewhere along them: whose stretch is it in?
+        The weights lie end to end like planks. A dart lands somewhere along them: on which one?
         """
         dart = self.draw() / (2**32 - 1) * sum(weights)
         for i, weight in enumerate(weights):
             dart -= weight
             if dart <= 0:
                 return i
-        return len(weights) - 1  # rounding can leave a crumb of the dart after the last weight
+        return len(weights) - 1  # rounding can carry the dart just past the end
 
 
 # %% 3. Data and vocabulary
-# A model computes with numbers, so every character gets one: its id. Two ids are not characters:
-# BOS says "a name begins here", EOS says "it ends here". A token is one id in a sequence.
+# The data is a list of documents; here each is a name. A model computes with numbers, so every
+# different character gets one, its id. Two ids are no characters: BOS says "a document begins
+# here", EOS says "it ends here". Characters, BOS and EOS are the tokens.
 #
-# "emma" becomes BOS e m m a EOS. Each token has to predict the one after it, so one name of four
-# letters holds five small questions: what comes after BOS? After BOS e? And so on, up to EOS.
+# "emma" becomes BOS e m m a EOS. Each token has to predict the one after it, so a name of four
+# letters asks five questions: what comes after BOS? After BOS e? And so on, up to EOS.
 
 BOS, EOS = 0, 1
 
@@ -175,8 +186,8 @@ def read_documents(path):
         with open(path, "rb") as file:
             content = file.read()
     except OSError as error:
-        advice = "write one name a line into a text file and name it with --data"
-        raise type(error)(f"cannot read {path}: {error.strerror}; {advice}") from None
+        advice = "put a text file there with one name a line, or give another with --data"
+        raise type(error)(f"cannot read '{path}': {error.strerror}; {advice}") from None
     try:
         lines = content.decode("utf-8-sig").splitlines()  # -sig: a byte-order mark is skipped
     except UnicodeDecodeError as error:
@@ -188,7 +199,7 @@ def read_documents(path):
 
 
 class Vocabulary:
-    """The tokens of a list of documents: `tokens[i]` is the text of id i, `ids` the way back.
+    """The tokens found in a list of documents: `tokens` are their texts by id, `ids` the reverse.
 
     >>> vocabulary = Vocabulary(["emma", "mae"])
     >>> vocabulary.tokens
@@ -210,38 +221,41 @@ class Vocabulary:
         return "".join(self.tokens[i] for i in ids)
 
     def sequence(self, document, block_size):
-        """BOS, the document's ids, EOS, cut so that there are at most block_size inputs.
+        """The ids of BOS, the document and EOS, cut to at most block_size + 1 tokens.
 
-        Every token but the last is an input, every token but the first a target: the block holds
-        block_size + 1 tokens.
+        Every token but the last is an input, every token but the first a target. So block_size
+        inputs need one token more. A document of block_size characters or more loses its EOS.
 
-        >>> Vocabulary(["emma"]).sequence("emma", block_size=8)
-        [0, 3, 4, 4, 2, 1]
+        >>> vocabulary = Vocabulary(["emma"])
+        >>> vocabulary.sequence("emma", block_size=8), vocabulary.sequence("emma", block_size=3)
+        ([0, 3, 4, 4, 2, 1], [0, 3, 4, 4])
         """
-        return [BOS, *self.encode(document[:block_size]), EOS][: block_size + 1]
+        ids = self.encode(document[:block_size])  # the rest of a long line is never looked at
+        return [BOS, *ids, EOS][: block_size + 1]
 
 
 # %% 4. Operations
 # All that the model does is done with the few operations below. Forward and backward stand
-# together: `f` computes y from x, and `f_backward` takes dy, the gradient that comes back from
-# what was done with y, and returns dx by the chain rule.
+# together. Forward computes y from x. Backward is given dy, how the loss depends on y, worked out
+# by whatever came after; it returns dx, by the chain rule. It is a rule for one small step only:
+# chained from the loss back to the parameters, such steps are all of "backpropagation".
 
 try:
-    from math import sumprod as dot  # the same in C, from Python 3.12 on
+    from math import sumprod as dot  # the same, compiled; Python 3.12 and newer have it
 except ImportError:
 
     def dot(a, b):
-        """The sum of a[i] · b[i], from a [n] and b [n]."""
+        """The dot product Σ_i a[i] b[i] of two vectors [n]: a number."""
         return sum(map(mul, a, b))
 
 
 def add(a, b):
-    """a + b, element by element: [n], [n] -> [n]. Backward: da = db = dy, so it needs no code.
+    """y[i] = a[i] + b[i]: a [n], b [n] -> y [n]. All slopes are 1, so da and db are dy itself.
 
     >>> add([1.0, 2.0], [10.0, 20.0])
     [11.0, 22.0]
     """
-    return [ai + bi for ai, bi in zip(a, b)]
+    return [a_i + b_i for a_i, b_i in zip(a, b)]
 
 
 def transpose(rows):
@@ -258,8 +272,8 @@ def zeros_like(matrix):
     return [[0.0] * len(row) for row in matrix]
 
 
-# A matrix can be used in two ways, and each turns out to be the backward of the other:
-# `linear` asks every row how well it matches x; `weighted_sum` mixes the rows into one.
+# There are two ways to multiply a vector and a matrix. `linear` asks every row how well it matches
+# x. `weighted_sum` mixes the rows into one. Going backward, each needs the other.
 
 
 def linear(w, x):
@@ -274,7 +288,7 @@ def linear(w, x):
 def weighted_sum(weights, rows):
     """y[j] = Σ_i weights[i] rows[i][j]: weights [m], rows [m, n] -> y [n].
 
-    Many weights will be exactly zero (see squared_relu). Their rows are skipped.
+    A row with the weight 0 adds nothing, so it is skipped. In section 6 most weights will be 0.
 
     >>> weighted_sum([10.0, 0.0, 1.0], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     [15.0, 26.0]
@@ -282,7 +296,7 @@ def weighted_sum(weights, rows):
     total = [0.0] * len(rows[0])
     for weight, row in zip(weights, rows):
         if weight:
-            total = [sum_j + weight * row_j for sum_j, row_j in zip(total, row)]
+            total = [total_j + weight * row_j for total_j, row_j in zip(total, row)]
     return total
 
 
@@ -300,10 +314,10 @@ def add_outer(rows, weights, x):
 
 
 def linear_backward(dy, w, x, dw):
-    """Backward of linear: dy [m], w [m, n], x [n] -> dx [n]; adds its share to dw [m, n].
+    """Backward of linear: dy [m], w [m, n], x [n] -> dx [n]. Adds the gradient of w to dw [m, n].
 
-    y[i] = Σ_j w[i][j] x[j]. So x[j] acts on every y[i] with slope w[i][j], and w[i][j] acts on
-    y[i] alone, with slope x[j]:
+    y[i] = Σ_j w[i][j] x[j]. So x[j] acts on every y[i], with slope w[i][j]; w[i][j] acts on y[i]
+    alone, with slope x[j]. Multiply and add up:
 
         dx[j] = Σ_i dy[i] w[i][j]        dw[i][j] = dy[i] x[j]
 
@@ -318,9 +332,10 @@ def linear_backward(dy, w, x, dw):
 
 
 def weighted_sum_backward(dy, weights, rows, drows):
-    """Backward of weighted_sum: dy [n], weights [m], rows [m, n] -> dweights [m]; adds to drows.
+    """Backward of weighted_sum: dy [n], weights [m], rows [m, n] -> dweights [m]. Adds to drows.
 
-    y[j] = Σ_i weights[i] rows[i][j], which is the same sum with the parts of w and x exchanged:
+    y[j] = Σ_i weights[i] rows[i][j]. So weights[i] acts on every y[j], with slope rows[i][j];
+    rows[i][j] acts on y[j] alone, with slope weights[i]:
 
         dweights[i] = Σ_j rows[i][j] dy[j]        drows[i][j] = weights[i] dy[j]
 
@@ -337,29 +352,30 @@ def weighted_sum_backward(dy, weights, rows, drows):
 def linear_backward_sequence(dys, w, xs):
     """linear_backward for T positions at once: dys [T, m], w [m, n], xs [T, n] -> dxs, dw.
 
-    The same w served every position, so its gradient is the sum over all of them,
-    dw[i][j] = Σ_t dys[t][i] xs[t][j]: the dot product of two columns. One dot product for each
-    weight is several times faster than adding T outer products.
+    All T positions used the same w, so their gradients of w add up: dw[i][j] = Σ_t dys[t][i]
+    xs[t][j]. That is a dot product of two columns, and so is dxs[t][j] = Σ_i dys[t][i] w[i][j].
+    Where there are few zeros to skip, dot products are the fastest way to compute both.
 
     >>> linear_backward_sequence([[1.0], [10.0]], [[2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]])
     ([[2.0, 3.0], [20.0, 30.0]], [[64.0, 75.0]])
     """
-    w_columns, x_columns = transpose(w), transpose(xs)
+    w_columns, x_columns = transpose(w), transpose(xs)  # [n, m], [n, T]
     dxs = [linear(w_columns, dy) for dy in dys]  # [T, n]
-    dw = [linear(x_columns, dy_i) for dy_i in transpose(dys)]  # [m, n]
+    dw = [linear(x_columns, dy_column) for dy_column in transpose(dys)]  # [m, n]
     return dxs, dw
 
 
 def softmax(x):
     """y[i] = e^x[i] / Σ_j e^x[j]: any numbers [n] -> probabilities [n], which add up to 1.
 
-    Subtracting the largest x first changes nothing in the ratio and keeps e^x from overflowing.
+    The largest x is subtracted from all first, so that e^x can't overflow. That divides both sides
+    of the fraction by the same number and changes nothing.
 
     >>> softmax([0.0, log(3)]), softmax([1000.0, 1000.0])
     ([0.25, 0.75], [0.5, 0.5])
     """
     top = max(x)
-    exps = [exp(xi - top) for xi in x]
+    exps = [exp(x_i - top) for x_i in x]
     total = sum(exps)
     return [e / total for e in exps]
 
@@ -367,23 +383,33 @@ def softmax(x):
 def softmax_backward(dy, y):
     """Backward of softmax, from its output: dy [n], y [n] -> dx [n].
 
-    x[j] acts on every y[i]: it raises its own and, through the sum below, lowers them all. By the
-    quotient rule the slope is y[i] (1 - y[j]) for i = j and -y[i] y[j] for the others. So
+    With S = Σ_j e^x[j], y[i] = e^x[i] / S. Every x[j] is in S; x[i] is in the numerator too. By
+    the quotient rule, where [i=j] is 1 if i = j and else 0:
 
-        dx[j] = dy[j] y[j] - Σ_i dy[i] y[i] y[j] = y[j] (dy[j] - Σ_i dy[i] y[i])
+        ∂y[i]/∂x[j] = ([i=j] e^x[i] S - e^x[i] e^x[j]) / S² = y[i] ([i=j] - y[j])
+        dx[j] = Σ_i dy[i] y[i] ([i=j] - y[j]) = y[j] (dy[j] - Σ_i dy[i] y[i])
+
+    where [i=j] has picked the term i = j out of the first sum.
 
     >>> softmax_backward([1.0, 0.0], [0.25, 0.75])
     [0.1875, -0.1875]
     """
     mean_dy = dot(dy, y)
-    return [yi * (dyi - mean_dy) for dyi, yi in zip(dy, y)]
+    return [y_j * (dy_j - mean_dy) for dy_j, y_j in zip(dy, y)]
 
 
 def cross_entropy(logits, target):
     """The loss of one prediction: logits [V], the id that came -> -ln p(target), probs [V].
 
-    0 for a sure and right prediction; ln V when every token seems equally likely. ln p(target) is
-    taken as ln p(best) - (best logit - target logit), because p(target) itself can underflow to 0.
+    Logits are scores, one for each token; softmax makes them the probabilities p. -ln p(target)
+    is the surprise: 0 if the model was sure of what came, and the larger the less it expected it.
+    It is ln V if all V tokens seem equally likely, as they do before training, when all logits
+    are near 0. With the 25 letters in names.txt, V is 27 and ln V is 3.30. Why a logarithm: the
+    probability of a whole name is the product of its tokens' probabilities, and ln makes it a sum.
+
+    p(target) can be too small for a float, but p of the best token can't. So the code uses
+    p(target) = p(best) · e^(logits[target] - logits[best]), of which -ln is
+    logits[best] - logits[target] - ln p(best).
 
     >>> loss, probs = cross_entropy([0.0, log(3)], target=0)
     >>> round(exp(-loss), 10), probs
@@ -396,10 +422,12 @@ def cross_entropy(logits, target):
 def cross_entropy_backward(dloss, probs, target):
     """Backward of cross_entropy: dloss (a number), probs [V], target -> dlogits [V].
 
-    loss = -ln p(target) = ln Σ_j e^logits[j] - logits[target]. The slope of the first part is the
-    softmax itself; the second adds -1 at the target:
+    loss = -ln(e^logits[target] / S) = ln S - logits[target], with S = Σ_j e^logits[j]. The slope
+    of ln S with respect to logits[i] is e^logits[i] / S, which is probs[i]. So
 
-        dlogits[i] = dloss (probs[i] - 1)  at the target,  dloss probs[i]  elsewhere
+        dlogits[i] = dloss · probs[i], and at the target dloss · (probs[i] - 1)
+
+    What was predicted too strongly is pushed down, what came is pushed up.
 
     >>> cross_entropy_backward(1.0, [0.25, 0.75], target=0)
     [-0.75, 0.75]
@@ -410,40 +438,42 @@ def cross_entropy_backward(dloss, probs, target):
 
 
 def rms_scale(x):
-    """1 / √(mean(x²) + 1e-5): what brings the root mean square of x [n] to 1."""
+    """r = 1 / √(mean(x²) + 1e-5): x [n] -> the factor that makes the mean square of x about 1."""
     return 1 / sqrt(dot(x, x) / len(x) + 1e-5)
 
 
 def rmsnorm(x):
-    """y[i] = x[i] / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
+    """y[i] = r x[i] with r = rms_scale(x): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
-    The direction of x, at a standard length. The 1e-5 keeps a zero vector from dividing by zero.
+    Keeps the direction of x and sets its size, so that what follows always gets numbers of the
+    same size. The 1e-5 keeps a vector of zeros from a division by zero.
 
-    >>> [round(yi, 3) for yi in rmsnorm([3.0, -3.0, 3.0, -3.0])]
+    >>> [round(y_i, 3) for y_i in rmsnorm([3.0, -3.0, 3.0, -3.0])]
     [1.0, -1.0, 1.0, -1.0]
     """
-    scale = rms_scale(x)
-    return [scale * xi for xi in x]
+    r = rms_scale(x)
+    return [r * x_i for x_i in x]
 
 
 def rmsnorm_backward(dy, x):
     """Backward of rmsnorm: dy [n], x [n] -> dx [n].
 
-    With r = (Σ_i x[i]² / n + 1e-5)^(-1/2), y[i] = r x[i]. x[j] acts on y[j] directly, with slope
-    r, and on every y[i] through r, whose slope is -1/2 · r³ · 2 x[j] / n. So
+    r = u^(-1/2) with u = Σ_i x[i]² / n + 1e-5. So ∂r/∂x[j] = -1/2 u^(-3/2) · 2 x[j] / n, and as
+    u^(-3/2) is r³, that is -(r³ / n) x[j]. Now x[j] acts on y[j] = r x[j] directly, with slope r,
+    and on every y[i] through r:
 
-        dx[j] = r dy[j] - (r³ / n · Σ_i dy[i] x[i]) x[j]
+        dx[j] = r dy[j] + Σ_i dy[i] x[i] ∂r/∂x[j] = r dy[j] - (r³ / n) (Σ_i dy[i] x[i]) x[j]
 
-    >>> [round(dxi, 3) for dxi in rmsnorm_backward([1.0, 0.0], [2.0, 2.0])]
+    >>> [round(dx_j, 3) for dx_j in rmsnorm_backward([1.0, 0.0], [2.0, 2.0])]
     [0.25, -0.25]
     """
     r = rms_scale(x)
-    pull = r**3 / len(x) * dot(dy, x)
-    return [r * dyi - pull * xi for dyi, xi in zip(dy, x)]
+    through_r = r**3 / len(x) * dot(dy, x)
+    return [r * dy_j - through_r * x_j for dy_j, x_j in zip(dy, x)]
 
 
 def squared_relu(x):
-    """y = max(0, x)²: a number -> a number (So et al. 2021). Zero for every x that is not above 0.
+    """y = max(0, x)²: a number -> a number (So et al. 2021, "Primer"). 0 unless x > 0.
 
     >>> squared_relu(3.0), squared_relu(-3.0)
     (9.0, 0.0)
@@ -452,7 +482,7 @@ def squared_relu(x):
 
 
 def squared_relu_backward(dy, x):
-    """Backward of squared_relu: dx = 2 max(0, x) dy.
+    """Backward of squared_relu: dx = 2 max(0, x) dy. Above 0, y is x², with slope 2 x; else flat.
 
     >>> squared_relu_backward(10.0, 3.0), squared_relu_backward(10.0, -3.0)
     (60.0, 0.0)
@@ -461,21 +491,22 @@ def squared_relu_backward(dy, x):
 
 
 # %% 5. Attention
-# So far every token stands alone. Attention lets a position gather from the positions before it.
-# Each position makes three vectors of itself: a query (what am I looking for?), a key (what can I
-# be found by?) and a value (what do I tell when I am found?). A position compares its query with
-# the keys of all positions so far, its own included; the better the match, the more of that
-# position's value it takes. Later positions are not there yet, so nobody can peek at the answer.
+# So far every token would stand alone. Attention lets a position gather from those before it. Each
+# position makes three vectors out of its own: a query (what am I looking for?), a key (what can I
+# be found by?) and a value (what do I tell when found?). It compares its query with the keys of all
+# positions so far, its own included. The better the match, the more of that position's value it
+# takes. Later positions are not there yet, so no prediction can peek at its own answer.
 #
-# The keys and values of earlier positions don't change, so they are kept, in the cache. That is
-# why a new token costs one pass for itself and not one for the whole sequence again.
+# A key or a value is made from its own position and earlier ones only, so it never changes and can
+# be kept, in a cache. A new token then costs one pass for itself, not one for the whole sequence.
 #
-# Attention runs in H heads side by side, each on its own D of the C numbers, so that a position
-# can look for several things at once.
+# All this happens H times side by side, in H heads. Each works on its own D of the C numbers, so a
+# position can look for several things at once. What the heads have found is joined to one vector,
+# and a last matrix, wo, makes of it what is added to x.
 
 
 class Cache(NamedTuple):
-    """The keys and values of the positions so far in one layer, head by head."""
+    """The keys and values of all positions so far, head by head; there is one for each layer."""
 
     keys: list  # [H, positions so far, D]
     values: list  # [H, positions so far, D]
@@ -484,43 +515,58 @@ class Cache(NamedTuple):
 def attend(q, keys, values):
     """One head at position t: q [D], keys and values [t+1, D] -> out [D], weights [t+1].
 
-    weights = softmax(keys · q / √D), out = Σ_s weights[s] values[s] (Vaswani et al. 2017,
-    equation 1). The longer the vectors, the larger their dot products; √D makes up for it.
+    weights = softmax(scores / √D) with scores[s] = keys[s] · q, and out = Σ_s weights[s] values[s]
+    (Vaswani et al. 2017, equation 1). The dot product of two vectors of D random numbers of size
+    about 1 has a size of about √D, since the squares of D terms add up to about D. Dividing by √D
+    undoes that. Otherwise one position could get nearly all the weight; the slopes of softmax,
+    y[i] ([i=j] - y[j]), would be near 0, and queries and keys would hardly learn.
 
     >>> attend([2.0], keys=[[1.0], [1.0]], values=[[10.0], [20.0]])
     ([15.0], [0.5, 0.5])
     """
-    shrink = 1 / sqrt(len(q))
-    weights = softmax([shrink * score for score in linear(keys, q)])
+    scale = 1 / sqrt(len(q))
+    weights = softmax([scale * score for score in linear(keys, q)])
     return weighted_sum(weights, values), weights
 
 
 def attend_backward(dout, q, keys, values, weights, dkeys, dvalues):
-    """Backward of attend: dout [D] -> dq [D]; adds its share to dkeys and dvalues [T, D].
+    """Backward of attend at position t: dout [D] -> dq [D]. Adds to dkeys and dvalues [T, D].
 
-    The three steps of attend from last to first: the weighted sum of the values, the softmax and
-    the factor 1 / √D, then the scores, which are linear(keys, q) with the keys as the matrix.
-    Position t saw len(weights) = t+1 positions, so these are the ones it hands gradients to.
+    keys and values are [T, D] by now, but t saw only the first t+1, as many as it has weights.
+    attend is linear, softmax, weighted_sum; here are their backwards from last to first:
+
+        dvalues[s] += weights[s] dout          dweights[s] = values[s] · dout
+        dscores[s] = weights[s] (dweights[s] - Σ_i weights[i] dweights[i]) / √D
+        dkeys[s] += dscores[s] q               dq = Σ_s dscores[s] keys[s]
+
+    An example, with weights made up for round numbers:
+
+    >>> dkeys, dvalues = [[0.0], [0.0]], [[0.0], [0.0]]
+    >>> attend_backward([1.0], [2.0], [[1.0], [3.0]], [[10.0], [20.0]], [0.5, 0.5], dkeys, dvalues)
+    [5.0]
+    >>> dkeys, dvalues
+    ([[-5.0], [5.0]], [[0.5], [0.5]])
     """
-    shrink = 1 / sqrt(len(q))
+    scale = 1 / sqrt(len(q))
     seen = len(weights)
+    # dvalues and dkeys go in whole, because a slice would be a copy. Rows after t are not touched.
     dweights = weighted_sum_backward(dout, weights, values[:seen], dvalues)  # [t+1]
-    dscores = [shrink * d for d in softmax_backward(dweights, weights)]  # [t+1]
-    return linear_backward(dscores, keys[:seen], q, dkeys)
+    dscores = [scale * dscore for dscore in softmax_backward(dweights, weights)]  # [t+1]
+    return linear_backward(dscores, keys[:seen], q, dkeys)  # [D]
 
 
-def split(x, n):
-    """Cut a list into n pieces of equal length, such as a vector into heads: [C] -> [H, D].
+def split(x, n_pieces):
+    """A list cut into pieces of equal length, such as a vector into its heads: [C] -> [H, D].
 
     >>> split([1, 2, 3, 4], 2)
     [[1, 2], [3, 4]]
     """
-    size = len(x) // n
+    size = len(x) // n_pieces
     return [x[start : start + size] for start in range(0, len(x), size)]
 
 
 def join(pieces):
-    """The pieces of a vector in one: [H, D] -> [C].
+    """The pieces of a list in one, such as the heads of a vector: [H, D] -> [C].
 
     >>> join([[1, 2], [3, 4]])
     [1, 2, 3, 4]
@@ -529,259 +575,274 @@ def join(pieces):
 
 
 class AttentionTrace(NamedTuple):
-    """What attention_block saw at one position, kept for the backward pass."""
+    """What backward needs to know of attention at one position, besides the cache.
 
-    x: list  # [C] the block's input
-    normed: list  # [C] rmsnorm(x), which q, k and v were made from
+    The slopes of a product are its factors, so backward needs the numbers that forward met.
+    """
+
+    x: list  # [C] the input
+    normed: list  # [C] rmsnorm(x)
     q: list  # [H, D]
     weights: list  # [H, t+1] how much each head took from each position
     out: list  # [C] what the heads found, joined
 
 
-def attention_block(x, wq, wk, wv, wo, cache):
-    """y = x + wo · attention(rmsnorm(x)): x [C], four matrices [C, C] -> y [C], trace.
+def attention(x, wq, wk, wv, wo, cache):
+    """y = x + wo · (all heads on rmsnorm(x)): x [C], four matrices [C, C] -> y [C], trace.
 
-    Appends this position's keys and values to the cache, which counts the heads. x is added to
-    the result: the block only has to learn what to change, and gradients have a straight way back.
+    Appends this position's keys and values to the cache, then attends to all that is in it. Adding
+    x means that attention only has to find what to change, and gradients have a direct way back.
     """
     n_head = len(cache.keys)
     normed = rmsnorm(x)
     q, k, v = (split(linear(w, normed), n_head) for w in (wq, wk, wv))  # [H, D] each
-    for h in range(n_head):
-        cache.keys[h].append(k[h])
-        cache.values[h].append(v[h])
-    outs, weights = zip(*map(attend, q, cache.keys, cache.values))  # [H, D], [H, t+1]
-    out = join(outs)  # [C]
+    outs, weights = [], []
+    for head in range(n_head):
+        cache.keys[head].append(k[head])
+        cache.values[head].append(v[head])
+        head_out, head_weights = attend(q[head], cache.keys[head], cache.values[head])
+        outs.append(head_out)  # [D]
+        weights.append(head_weights)  # [t+1]
+    out = join(outs)  # [H, D] -> [C]
     return add(x, linear(wo, out)), AttentionTrace(x, normed, q, weights, out)
 
 
-def attention_block_backward(dys, wq, wk, wv, wo, cache, traces):
-    """Backward of attention_block, all T positions: dys [T, C] -> dxs [T, C], dwq, dwk, dwv, dwo.
+def attention_backward(dys, wq, wk, wv, wo, cache, traces):
+    """Backward of attention at all T positions: dys [T, C] -> dxs [T, C], dwq, dwk, dwv, dwo.
 
-    The key of position s was used by every position from s to T-1, and each of them hands it a
-    share of gradient. Hence the reverse order: when we come to t, all later positions have handed
-    theirs, t adds its own, and dk and dv of t are complete. No position before t ever saw them.
+    The key of position s is used by s and by every later position, up to T-1, and the gradients
+    of all these uses add up. We go through the positions in reverse. When we come to t, all later
+    ones have added their share to dkeys[t]; t itself adds the last one, and only then is it
+    complete. No position before t has ever seen it. The same goes for dvalues.
     """
     douts, dwo = linear_backward_sequence(dys, wo, [trace.out for trace in traces])
     dkeys = [zeros_like(keys) for keys in cache.keys]  # [H, T, D]
     dvalues = [zeros_like(values) for values in cache.values]  # [H, T, D]
     dqkvs = []
     for t in reversed(range(len(traces))):
-        dout, trace = split(douts[t], len(cache.keys)), traces[t]
-        heads = zip(dout, trace.q, cache.keys, cache.values, trace.weights, dkeys, dvalues)
-        dq = [attend_backward(*head) for head in heads]  # [H, D]
-        dk = [dkeys_h[t] for dkeys_h in dkeys]  # [H, D], complete now
-        dv = [dvalues_h[t] for dvalues_h in dvalues]  # [H, D], complete now
-        dqkvs.append(join(dq + dk + dv))  # [3C]
+        trace, dheads = traces[t], split(douts[t], len(cache.keys))  # [H, D]
+        # For one head after the other, what attend_backward takes:
+        per_head = zip(dheads, trace.q, cache.keys, cache.values, trace.weights, dkeys, dvalues)
+        dq = [attend_backward(*arguments) for arguments in per_head]  # [H, D]
+        # dkeys and dvalues of position t are complete now.
+        dk = [dkeys_of_head[t] for dkeys_of_head in dkeys]  # [H, D]
+        dv = [dvalues_of_head[t] for dvalues_of_head in dvalues]  # [H, D]
+        dqkvs.append(join(dq) + join(dk) + join(dv))  # three lists end to end: [3C]
     dqkvs.reverse()
-    # wq, wk and wv all read `normed`. Stacked, they are one linear with 3C rows.
+    # wq, wk and wv read the same vector. Their rows one after another make one matrix [3C, C].
     normeds = [trace.normed for trace in traces]
     dnormeds, dw = linear_backward_sequence(dqkvs, wq + wk + wv, normeds)  # [T, C], [3C, C]
     dwq, dwk, dwv = split(dw, 3)  # [C, C] each
     dxs = [
-        add(dy, rmsnorm_backward(dnormed, trace.x))  # the straight way, and the way through
+        add(dy, rmsnorm_backward(dnormed, trace.x))  # y = x + …: the direct way and the other
         for dy, dnormed, trace in zip(dys, dnormeds, traces)
     ]
     return dxs, dwq, dwk, dwv, dwo
 
 
 # %% 6. Feed-forward
-# After a position has gathered, it thinks: 4C hidden units, each a row of fc1, look for a pattern
-# in x. A unit whose pattern is there wakes up and adds its row of fc2 to x, in proportion. The
-# squared ReLU lets most units sleep (once trained, about three of four at any position), and a
-# unit that sleeps costs nothing: its output is zero, and so is its slope.
+# After a position has gathered, it works on what it has got. There are 4C hidden units (four times
+# C is the custom). Each looks for a pattern, its row of fc1. If the pattern is there, the unit
+# wakes up and adds its row of fc2 to x, the more the better the match. The squared ReLU makes a
+# match of 0 or less count as none: without such a bend, the two matrices would do no more than
+# one could. So most units sleep most of the time (about three of four, once trained), and a
+# sleeping unit adds nothing and has no slope: what would have to be done for it is skipped.
 #
-# fc2 is stored with one row for each hidden unit, [4C, C], so that sleeping is skipping a row.
+# For that, fc2 is stored with one row for each hidden unit: a sleeping unit is a row to skip.
 
 
 class FeedForwardTrace(NamedTuple):
-    """What feed_forward_block saw at one position, kept for the backward pass."""
+    """What backward needs to know of the feed-forward layer at one position."""
 
-    x: list  # [C] the block's input
+    x: list  # [C] the input
     normed: list  # [C] rmsnorm(x)
-    match: list  # [4C] how well each unit's pattern fits
-    hidden: list  # [4C] its squared ReLU: how much each unit is awake
+    matches: list  # [4C] how well each unit's pattern matches
+    hidden: list  # [4C] the squared ReLU of that: how much each unit is awake
 
 
-def feed_forward_block(x, fc1, fc2):
+def feed_forward(x, fc1, fc2):
     """y = x + Σ_i hidden[i] fc2[i]: x [C], fc1 and fc2 [4C, C] -> y [C], trace."""
     normed = rmsnorm(x)
-    match = linear(fc1, normed)  # [4C]
-    hidden = [squared_relu(m) for m in match]
-    return add(x, weighted_sum(hidden, fc2)), FeedForwardTrace(x, normed, match, hidden)
+    matches = linear(fc1, normed)  # [C] -> [4C]
+    hidden = [squared_relu(match) for match in matches]
+    return add(x, weighted_sum(hidden, fc2)), FeedForwardTrace(x, normed, matches, hidden)
 
 
-def feed_forward_block_backward(dys, fc1, fc2, traces):
-    """Backward of feed_forward_block, all T positions: dys [T, C] -> dxs [T, C], dfc1, dfc2.
+def feed_forward_backward(dys, fc1, fc2, traces):
+    """Backward of feed_forward at all T positions: dys [T, C] -> dxs [T, C], dfc1, dfc2 [4C, C].
 
-    The steps are weighted_sum_backward, squared_relu_backward, linear_backward. Only the first is
-    spelt out, to leave out the dot products of sleeping units: their slope is zero anyway.
+    weighted_sum_backward, squared_relu_backward, linear_backward, in this order. The first two
+    are written as one, to skip the dot product of a unit that sleeps: its slope is exactly 0.
     """
     dfc1, dfc2 = zeros_like(fc1), zeros_like(fc2)
     dxs = []
-    for dy, (x, normed, match, hidden) in zip(dys, traces):
-        add_outer(dfc2, hidden, dy)
-        dmatch = [
-            squared_relu_backward(dot(row, dy), m) if m > 0 else 0.0 for row, m in zip(fc2, match)
+    for dy, trace in zip(dys, traces):
+        add_outer(dfc2, trace.hidden, dy)
+        dmatches = [
+            squared_relu_backward(dot(row, dy), match) if match > 0 else 0.0
+            for row, match in zip(fc2, trace.matches)
         ]
-        dnormed = linear_backward(dmatch, fc1, normed, dfc1)  # [C]
-        dxs.append(add(dy, rmsnorm_backward(dnormed, x)))
+        dnormed = linear_backward(dmatches, fc1, trace.normed, dfc1)  # [4C] -> [C]
+        dxs.append(add(dy, rmsnorm_backward(dnormed, trace.x)))
     return dxs, dfc1, dfc2
 
 
 # %% 7. The model
-# A token becomes a vector: its row of wte (what it is) plus a row of wpe (where it stands). The
-# vector x passes through the layers, and each block adds to it. At the end x is compared with
-# every row of wte again: the better the match, the likelier that token comes next.
+# A token becomes a vector, its embedding: its row of wte (which token is it?) plus a row of wpe
+# (at which position?). The vector x goes through the layers; each is attention, then feed-forward,
+# and each of these adds to x. At the end x is compared with every row of wte again: the better
+# the match, the likelier that token comes next.
 
 
 @dataclass
 class Layer:
-    """The matrices of one transformer block."""
+    """The matrices of one layer, also known as a transformer block."""
 
-    wq: list  # [C, C] makes queries
-    wk: list  # [C, C] makes keys
-    wv: list  # [C, C] makes values
-    wo: list  # [C, C] mixes what the heads found
-    fc1: list  # [4C, C] the patterns of the hidden units
-    fc2: list  # [4C, C] what each hidden unit adds; C x 4C in the usual order, transposed
+    wq: list  # [C, C] makes the queries
+    wk: list  # [C, C] makes the keys
+    wv: list  # [C, C] makes the values
+    wo: list  # [C, C] makes what attention adds to x out of what the heads found
+    fc1: list  # [4C, C] the pattern each hidden unit looks for
+    fc2: list  # [4C, C] what each hidden unit adds to x
 
 
 @dataclass
 class Model:
-    """All parameters. A gradient is a Model too: dmodel.wte[i][j] is d loss / d wte[i][j]."""
+    """All parameters. A gradient is a Model too: dmodel.wte[i][j] is ∂loss/∂wte[i][j]."""
 
     n_head: int
-    wte: list  # [V, C] token embeddings, at the input and at the output
+    wte: list  # [V, C] token embeddings, used at both ends
     wpe: list  # [block_size, C] position embeddings
     layers: list  # n_layer of Layer
 
 
 def init_model(settings, vocab_size, rng):
-    """A new Model with random parameters.
+    """A new Model with small random parameters, drawn from rng.
 
-    wo and fc2 start at zero, so every block starts by adding nothing: the untrained model is the
-    simplest one there is, and each block grows into it as it finds something to say.
+    wo and fc2 start at zero, so at first no layer adds anything to x, and training begins with the
+    embeddings alone. No gradient gets past wo and fc2 either: in the first step dwq, dwk, dwv and
+    dfc1 are exactly 0. dwo and dfc2 are not, so after that step everything learns.
     """
     n_embd = settings.n_embd
 
     def matrix(n_rows, sigma=0.02):
         return [[rng.normal(sigma) for _ in range(n_embd)] for _ in range(n_rows)]
 
+    def layer():
+        wq, wk, wv = matrix(n_embd), matrix(n_embd), matrix(n_embd)
+        wo = matrix(n_embd, sigma=0.0)  # zeros use up draws too, so that what follows is the same
+        fc1, fc2 = matrix(4 * n_embd), matrix(4 * n_embd, sigma=0.0)
+        return Layer(wq, wk, wv, wo, fc1, fc2)
+
     wte, wpe = matrix(vocab_size), matrix(settings.block_size)
-    layers = [
-        Layer(
-            wq=matrix(n_embd),
-            wk=matrix(n_embd),
-            wv=matrix(n_embd),
-            wo=matrix(n_embd, sigma=0.0),
-            fc1=matrix(4 * n_embd),
-            fc2=matrix(4 * n_embd, sigma=0.0),
-        )
-        for _ in range(settings.n_layer)
-    ]
-    return Model(settings.n_head, wte, wpe, layers)
+    return Model(settings.n_head, wte, wpe, [layer() for _ in range(settings.n_layer)])
 
 
 def matrices(model):
-    """Every matrix of a model, always in the same order: a list of them."""
+    """All matrices of a model as a list, always in the same order."""
     return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
 
 
 def new_cache(model):
-    """A cache in which nothing has been seen: one Cache for each layer."""
+    """For each layer a Cache in which nothing has been seen yet."""
     heads = range(model.n_head)
     return [Cache([[] for _ in heads], [[] for _ in heads]) for _ in model.layers]
 
 
 class Trace(NamedTuple):
-    """What forward saw at one position, kept for the backward pass."""
+    """What backward needs to know of forward at one position."""
 
     attention: list  # an AttentionTrace for each layer
     feed_forward: list  # a FeedForwardTrace for each layer
-    x: list  # [C] the final vector
+    x: list  # [C] the vector that came out of the last layer
 
 
 def forward(model, token, cache):
     """One token at the next free position: its id -> logits [V], trace. Appends to the cache.
 
-    A logit says how well a token would fit next; softmax makes probabilities of them. Raises
-    IndexError for an id outside the vocabulary, or when all block_size positions are taken.
+    Raises IndexError if all block_size positions are taken, or the id is too large.
     """
-    position = len(cache[0].keys[0])
+    position = len(cache[0].keys[0])  # how many the cache has seen; any layer and head can say
     x = add(model.wte[token], model.wpe[position])  # [C]
-    attention, feed_forward = [], []
+    attention_traces, feed_forward_traces = [], []
     for layer, layer_cache in zip(model.layers, cache):
-        x, trace = attention_block(x, layer.wq, layer.wk, layer.wv, layer.wo, layer_cache)
-        attention.append(trace)
-        x, trace = feed_forward_block(x, layer.fc1, layer.fc2)
-        feed_forward.append(trace)
-    return linear(model.wte, x), Trace(attention, feed_forward, x)
+        x, trace = attention(x, layer.wq, layer.wk, layer.wv, layer.wo, layer_cache)
+        attention_traces.append(trace)
+        x, trace = feed_forward(x, layer.fc1, layer.fc2)
+        feed_forward_traces.append(trace)
+    return linear(model.wte, x), Trace(attention_traces, feed_forward_traces, x)  # [C] -> [V]
 
 
 def forward_sequence(model, tokens):
-    """A whole sequence of T+1 tokens: T predictions -> loss, probs [T, V], T traces, cache.
+    """T+1 tokens, so T predictions -> their mean loss, probs [T, V], T traces, cache.
 
-    The loss is the mean of the T predictions' cross-entropies. All but the loss is for `backward`.
+    `backward` takes the last three.
     """
     cache = new_cache(model)
     losses, probs, traces = [], [], []
     for token, target in zip(tokens, tokens[1:]):
         logits, trace = forward(model, token, cache)
-        loss, probs_t = cross_entropy(logits, target)
+        loss, token_probs = cross_entropy(logits, target)
         losses.append(loss)
-        probs.append(probs_t)
+        probs.append(token_probs)
         traces.append(trace)
     return sum(losses) / len(losses), probs, traces, cache
 
 
 # %% 8. The way back
-# forward_sequence went from the embeddings up to the loss. backward goes the same way down:
-# from the loss to the logits, through the layers from last to first, to the embeddings.
+# Forward led from the embeddings through the layers up to the loss. Backward takes the same way
+# down: from the loss to the logits, through the layers from last to first, to the embeddings.
 
 
 def backward(model, tokens, probs, traces, cache):
-    """The gradient of the loss with respect to every parameter, as a Model.
+    """The gradient of forward_sequence's loss with respect to every parameter, as a Model.
 
-    Takes what forward_sequence took and gave. wte acts on the loss in two places, as the rows
-    that tokens enter by and as the matrix that makes the logits. By the chain rule the gradients
-    of both uses add up.
+    wte acts on the loss in two places: as the matrix that makes the logits, and as the rows by
+    which the tokens come in. What acts in several ways has the sum of their gradients.
     """
-    dloss = 1 / len(traces)  # of each prediction, because the loss is their mean
+    dloss = 1 / len(traces)  # the loss is the mean of the predictions' losses
     dlogits = [cross_entropy_backward(dloss, p, target) for p, target in zip(probs, tokens[1:])]
     dxs, dwte = linear_backward_sequence(dlogits, model.wte, [trace.x for trace in traces])
     dlayers = []
     for i in reversed(range(len(model.layers))):
         layer = model.layers[i]
-        dxs, *dfc = feed_forward_block_backward(
-            dxs, layer.fc1, layer.fc2, [trace.feed_forward[i] for trace in traces]
+        of_layer = [trace.feed_forward[i] for trace in traces]
+        dxs, dfc1, dfc2 = feed_forward_backward(dxs, layer.fc1, layer.fc2, of_layer)
+        of_layer = [trace.attention[i] for trace in traces]
+        dxs, dwq, dwk, dwv, dwo = attention_backward(
+            dxs, layer.wq, layer.wk, layer.wv, layer.wo, cache[i], of_layer
         )
-        dxs, *dw = attention_block_backward(
-            dxs, layer.wq, layer.wk, layer.wv, layer.wo, cache[i],
-            [trace.attention[i] for trace in traces],
-        )
-        dlayers.insert(0, Layer(*dw, *dfc))
+        dlayers.append(Layer(dwq, dwk, dwv, dwo, dfc1, dfc2))
+    dlayers.reverse()
     dwpe = zeros_like(model.wpe)
-    for t, dx in enumerate(dxs):  # x was wte[token] + wpe[t]: dx goes to both
+    for t, dx in enumerate(dxs):  # x was wte[token] + wpe[t], so both get dx
         dwte[tokens[t]] = add(dwte[tokens[t]], dx)
         dwpe[t] = dx
     return Model(model.n_head, dwte, dwpe, dlayers)
 
 
 # %% 9. Adam
-# The gradient points uphill, so each parameter takes a step against it. How large a step? Adam
-# (Kingma and Ba 2015, Algorithm 1) keeps two running means for each parameter: of the gradient
-# (m in the paper, `mean` here) and of its square (v in the paper, `square` here). It steps by
-# lr · mean / √square: a parameter whose gradient keeps its sign moves by about lr, whatever the
-# size of that gradient; one whose gradient keeps changing sign hardly moves.
+# The gradient points where the loss rises, so each parameter takes a step against its part g of
+# it. How long a step? Adam (Kingma and Ba 2015, Algorithm 1) keeps two running means for each
+# parameter, of g and of g² (the paper's m and v):
 #
-# Both means start at zero, so at first they are too small. After n updates with a gradient g that
-# stays the same, mean is g (1-β1)(1 + β1 + … + β1^(n-1)) = g (1 - β1^n), and likewise for square.
-# Dividing by 1 - β1^n and 1 - β2^n makes that right.
+#     mean = β1 mean + (1 - β1) g        square = β2 square + (1 - β2) g²
+#
+# and steps by lr · mean / √square. If g stays the same, that is lr, whatever the size of g; if g
+# keeps changing sign, the mean is small and the parameter hardly moves.
+#
+# Both start at 0, so at first they are too small. After k updates with the same g, mean is
+# g (1 - β1) (1 + β1 + … + β1^(k-1)) = g (1 - β1^k). Dividing by c1 = 1 - β1^k makes it g again,
+# and dividing square by c2 = 1 - β2^k makes it g². The step is then
+#
+#     lr · (mean / c1) / (√(square / c2) + 1e-8) = (lr √c2 / c1) · mean / (√square + 1e-8 √c2)
+#
+# where 1e-8 prevents 0 / 0. On the right, top and bottom were multiplied by √c2, which brings
+# together what is the same for all parameters, to be worked out only once.
 
 
 class Adam:
-    """The optimizer's memory for one model: both running means, and the settings it needs."""
+    """The running means for one model, and the settings that Adam needs."""
 
     def __init__(self, model, settings):
         self.settings = settings
@@ -789,29 +850,33 @@ class Adam:
         self.squares = [zeros_like(w) for w in matrices(model)]
 
     def update(self, model, dmodel, step):
-        """Change the model's parameters in place, by one step (0, 1, 2, …) against dmodel."""
+        """Change all parameters in place, by one step against the gradient; step is 0, 1, 2, …"""
         beta1, beta2 = self.settings.beta1, self.settings.beta2
-        fresh1, fresh2 = 1 - beta1, 1 - beta2  # the new gradient's share in the running means
-        lr = self.settings.lr * (1 - step / self.settings.steps)  # down to zero, in a line
-        rate = lr / (1 - beta1 ** (step + 1))
-        correction = 1 / (1 - beta2 ** (step + 1))
-        for of_matrix in zip(matrices(model), matrices(dmodel), self.means, self.squares):
-            for w, dw, mean, square in zip(*of_matrix):  # one row of each
-                for j, g in enumerate(dw):
-                    mean[j] += fresh1 * (g - mean[j])
-                    square[j] += fresh2 * (g * g - square[j])
-                    w[j] -= rate * mean[j] / (sqrt(square[j] * correction) + 1e-8)
+        c1, c2 = 1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)  # this is update k = step + 1
+        lr = self.settings.lr * (1 - step / self.settings.steps)  # falls in a line to zero
+        rate, tiny = lr * sqrt(c2) / c1, 1e-8 * sqrt(c2)
+        share1, share2 = 1 - beta1, 1 - beta2  # of the new gradient in the running means
+        for same_matrix in zip(matrices(model), matrices(dmodel), self.means, self.squares):
+            for row, drow, mean, square in zip(*same_matrix):
+                for j, g in enumerate(drow):
+                    mean_j = mean[j] = beta1 * mean[j] + share1 * g
+                    square_j = square[j] = beta2 * square[j] + share2 * g * g
+                    row[j] -= rate * mean_j / (sqrt(square_j) + tiny)
 
 
 # %% 10. Sampling
-# To invent a name, the model is asked what comes after BOS, a token is drawn from its answer, that
-# token is its next input, and so on, until it says EOS or the block is full.
+# To invent a name, ask the model what comes after BOS, draw a token from the probabilities that it
+# answers with, make that token the next input, and go on until EOS is drawn or all positions are
+# taken.
 
 
 def generate(model, rng):
-    """A sample from the model: a list of at most block_size ids, with neither first BOS nor EOS."""
+    """A sample from the model, as a list of at most block_size ids, without the EOS.
+
+    A model that has learned little may draw BOS. Then BOS is in the sample like any other token.
+    """
     cache, token, sample = new_cache(model), BOS, []
-    for _ in model.wpe:
+    for _ in range(len(model.wpe)):  # block_size times
         logits, _ = forward(model, token, cache)
         token = rng.choice(softmax(logits))
         if token == EOS:
@@ -822,34 +887,7 @@ def generate(model, rng):
 
 # %% 11. Training
 # Over and over: take the next name, see how well the model predicts it, work out the gradient,
-# take a small step. That is all there is to learning.
-
-
-def train(model, documents, vocabulary, rng, settings):
-    """Train the model in place, one document a step, and print loss and samples on the way.
-
-    Raises FloatingPointError when the loss is no longer a finite number.
-    """
-    start = time.perf_counter()
-    n_params = sum(len(row) for matrix in matrices(model) for row in matrix)
-    say(f"microgpt  vocab={len(vocabulary.tokens)}  params={n_params}  layers={settings.n_layer}"
-        f"  embd={settings.n_embd}  heads={settings.n_head}")
-    say(f"Training {settings.steps} steps on {len(documents)} names\n")
-    adam = Adam(model, settings)
-    for step in range(settings.steps):
-        document = documents[step % len(documents)]
-        tokens = vocabulary.sequence(document, settings.block_size)
-        loss, probs, traces, cache = forward_sequence(model, tokens)
-        if not isfinite(loss):
-            raise FloatingPointError(
-                f"at step {step} the loss is no longer a number; try a smaller --lr"
-            )
-        adam.update(model, backward(model, tokens, probs, traces, cache), step)
-        if step % 500 == 0 or step == settings.steps - 1:
-            samples = (vocabulary.decode(generate(model, rng)) for _ in range(5))
-            say(f"step {step:5d}  loss={loss:.4f}  t={time.perf_counter() - start:.2f}s  | "
-                + "  ".join(f"sample {i}: {sample}" for i, sample in enumerate(samples)))
-    say(f"Done in {time.perf_counter() - start:.3f}s")
+# take a small step. That is how a GPT learns.
 
 
 def say(line):
@@ -870,17 +908,64 @@ def say(line):
         sys.exit(f"microgpt: cannot write to standard output: {error.strerror}")
 
 
+def train(model, documents, vocabulary, rng, settings):
+    """Train the model in place, one document a step, and print loss and samples on the way.
+
+    Raises FloatingPointError when the loss is no longer a finite number.
+    """
+    start = time.perf_counter()
+    n_params = sum(len(row) for matrix in matrices(model) for row in matrix)
+    say(
+        f"microgpt  vocab={len(vocabulary.tokens)}  params={n_params}  layers={settings.n_layer}"
+        f"  embd={settings.n_embd}  heads={settings.n_head}"
+    )
+    say(f"Training {settings.steps} steps on {len(documents)} names\n")
+    adam = Adam(model, settings)
+    for step in range(settings.steps):
+        document = documents[step % len(documents)]
+        tokens = vocabulary.sequence(document, settings.block_size)
+        loss, probs, traces, cache = forward_sequence(model, tokens)
+        if not isfinite(loss):
+            raise FloatingPointError(f"loss is not a number at step {step}; try a smaller --lr")
+        adam.update(model, backward(model, tokens, probs, traces, cache), step)
+        if step % 500 == 0 or step == settings.steps - 1:
+            samples = (vocabulary.decode(generate(model, rng)) for _ in range(5))
+            shown = "  ".join(f"sample {i}: {sample}" for i, sample in enumerate(samples))
+            say(f"step {step:5d}  loss={loss:.4f}  t={time.perf_counter() - start:.2f}s  | {shown}")
+    say(f"Done in {time.perf_counter() - start:.3f}s")
+
+
 # %% 12. The run
-# From the command line to a trained model, in a straight line. In a notebook, all names below are
-# there for the next cell: vocabulary.decode(generate(model, rng)) invents one more name.
+# What remains is not about GPTs: flags and errors. The last lines are the whole program in a
+# straight line, and everything that they define is there for a notebook's next cell. There,
+# vocabulary.decode(generate(model, rng)) invents one more name.
+
+
+def fail(status, message):
+    """Print one line on standard error and exit with this status."""
+    print("microgpt:", " ".join(message.splitlines()), file=sys.stderr)
+    raise SystemExit(status) from None
+
+
+@contextmanager
+def fail_on(status, *errors):
+    """Turn these errors into one line and an exit with this status."""
+    try:
+        yield
+    except errors as error:
+        fail(status, str(error) or "stopped")
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with one line for an error, and no usage text around it."""
+    """argparse, but an error is one line, and help can always be printed."""
 
     def error(self, message):
         """Exit with status 2."""
-        self.exit(2, f"microgpt: {message}; --help shows every flag\n")
+        fail(2, f"{message}; --help shows every flag")
+
+    def print_help(self, file=None):
+        """Print what every flag does."""
+        say(self.format_help().rstrip())
 
 
 def parse(arguments):
@@ -890,8 +975,10 @@ def parse(arguments):
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    for f in fields(Settings):
-        parser.add_argument(flag(f.name), type=f.type, default=f.default, help=f.metadata["help"])
+    for item in fields(Settings):
+        parser.add_argument(
+            flag(item.name), type=item.type, default=item.default, help=item.metadata["help"]
+        )
     return Settings(**vars(parser.parse_args(arguments)))
 
 
@@ -901,19 +988,9 @@ def command_line():
     return sys.argv[1:] if here and Path(here).resolve() == Path(started).resolve() else []
 
 
-@contextmanager
-def exit_on(status, *errors):
-    """Turn these errors into one line on standard error and an exit with this status."""
-    try:
-        yield
-    except errors as error:
-        print(f"microgpt: {str(error) or 'stopped'}", file=sys.stderr)
-        sys.exit(status)
-
-
 if __name__ == "__main__":
-    with exit_on(130, KeyboardInterrupt), exit_on(1, FloatingPointError):
-        with exit_on(2, ValueError, OSError):
+    with fail_on(130, KeyboardInterrupt), fail_on(1, FloatingPointError):
+        with fail_on(2, ValueError, OSError):
             settings = parse(command_line())
             documents = read_documents(settings.data)
         vocabulary = Vocabulary(documents)
