@@ -241,7 +241,7 @@ class Vocabulary:
 # chained from the loss back to the parameters, such steps are all of "backpropagation".
 
 try:
-    from math import sumprod as dot  # the same, compiled; Python 3.12 and newer have it
+    from math import sumprod as dot  # from Python 3.12 on: faster, and rounded more exactly
 except ImportError:
 
     def dot(a, b):
@@ -288,7 +288,7 @@ def linear(w, x):
 def weighted_sum(weights, rows):
     """y[j] = Σ_i weights[i] rows[i][j]: weights [m], rows [m, n] -> y [n].
 
-    A row with the weight 0 adds nothing, so it is skipped. In section 6 most weights will be 0.
+    A row with the weight 0 adds nothing, so it is skipped. In section 6 many weights will be 0.
 
     >>> weighted_sum([10.0, 0.0, 1.0], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     [15.0, 26.0]
@@ -352,9 +352,13 @@ def weighted_sum_backward(dy, weights, rows, drows):
 def linear_backward_sequence(dys, w, xs):
     """linear_backward for T positions at once: dys [T, m], w [m, n], xs [T, n] -> dxs, dw.
 
-    All T positions used the same w, so their gradients of w add up: dw[i][j] = Σ_t dys[t][i]
-    xs[t][j]. That is a dot product of two columns, and so is dxs[t][j] = Σ_i dys[t][i] w[i][j].
-    Where there are few zeros to skip, dot products are the fastest way to compute both.
+    All T positions used the same w, so their gradients of w add up. Here dw is not added to, but
+    computed whole and returned:
+
+        dxs[t][j] = Σ_i dys[t][i] w[i][j]        dw[i][j] = Σ_t dys[t][i] xs[t][j]
+
+    Each is a dot product of two columns or of a row and a column. Where there are few zeros to
+    skip, that is the fastest way.
 
     >>> linear_backward_sequence([[1.0], [10.0]], [[2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]])
     ([[2.0, 3.0], [20.0, 30.0]], [[64.0, 75.0]])
@@ -446,7 +450,8 @@ def rmsnorm(x):
     """y[i] = r x[i] with r = rms_scale(x): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
     Keeps the direction of x and sets its size, so that what follows always gets numbers of the
-    same size. The 1e-5 keeps a vector of zeros from a division by zero.
+    same size. The 1e-5 keeps a vector of zeros from a division by zero. (The paper then multiplies
+    by a learned gain. This model does without.)
 
     >>> [round(y_i, 3) for y_i in rmsnorm([3.0, -3.0, 3.0, -3.0])]
     [1.0, -1.0, 1.0, -1.0]
@@ -491,14 +496,19 @@ def squared_relu_backward(dy, x):
 
 
 # %% 5. Attention
-# So far every token would stand alone. Attention lets a position gather from those before it. Each
-# position makes three vectors out of its own: a query (what am I looking for?), a key (what can I
-# be found by?) and a value (what do I tell when found?). It compares its query with the keys of all
-# positions so far, its own included. The better the match, the more of that position's value it
-# takes. Later positions are not there yet, so no prediction can peek at its own answer.
+# Inside the model each position has one vector, x [C]. It begins as numbers that stand for its
+# token and its place (section 7), layer after layer adds to it, and at the end it tells which
+# token comes next. So far no x would know of any other.
 #
-# A key or a value is made from its own position and earlier ones only, so it never changes and can
-# be kept, in a cache. A new token then costs one pass for itself, not one for the whole sequence.
+# Attention lets a position gather from those before it. Each x is made into three vectors: a query
+# (what am I looking for?), a key (what can I be found by?) and a value (what do I tell when I am
+# found?). A position compares its query with the keys of all positions so far, its own included.
+# The better the match, the more of that position's value it takes. Later positions are not there
+# yet, so no prediction can peek at its own answer.
+#
+# And so a position's x depends on its own token and earlier ones only. Its key and its value never
+# change when the sequence goes on, and can be kept in a cache: a new token costs one pass for
+# itself, not one for the whole sequence.
 #
 # All this happens H times side by side, in H heads. Each works on its own D of the C numbers, so a
 # position can look for several things at once. What the heads have found is joined to one vector,
@@ -517,8 +527,9 @@ def attend(q, keys, values):
 
     weights = softmax(scores / √D) with scores[s] = keys[s] · q, and out = Σ_s weights[s] values[s]
     (Vaswani et al. 2017, equation 1). The dot product of two vectors of D random numbers of size
-    about 1 has a size of about √D, since the squares of D terms add up to about D. Dividing by √D
-    undoes that. Otherwise one position could get nearly all the weight; the slopes of softmax,
+    about 1 has a size of about √D: in the square of its D terms' sum, the squares of the terms add
+    up to about D, and the mixed products, as often negative as positive, to about 0. Dividing by
+    √D undoes that. Otherwise one position could get nearly all the weight; the slopes of softmax,
     y[i] ([i=j] - y[j]), would be near 0, and queries and keys would hardly learn.
 
     >>> attend([2.0], keys=[[1.0], [1.0]], values=[[10.0], [20.0]])
@@ -610,10 +621,11 @@ def attention(x, wq, wk, wv, wo, cache):
 def attention_backward(dys, wq, wk, wv, wo, cache, traces):
     """Backward of attention at all T positions: dys [T, C] -> dxs [T, C], dwq, dwk, dwv, dwo.
 
-    The key of position s is used by s and by every later position, up to T-1, and the gradients
+    The key of position t is used by t and by every later position, up to T-1, and the gradients
     of all these uses add up. We go through the positions in reverse. When we come to t, all later
     ones have added their share to dkeys[t]; t itself adds the last one, and only then is it
-    complete. No position before t has ever seen it. The same goes for dvalues.
+    complete. No position before t has ever seen it. The same goes for dvalues. (Read at the very
+    end, they would be complete in any order. In reverse, each is complete when its turn comes.)
     """
     douts, dwo = linear_backward_sequence(dys, wo, [trace.out for trace in traces])
     dkeys = [zeros_like(keys) for keys in cache.keys]  # [H, T, D]
@@ -621,10 +633,10 @@ def attention_backward(dys, wq, wk, wv, wo, cache, traces):
     dqkvs = []
     for t in reversed(range(len(traces))):
         trace, dheads = traces[t], split(douts[t], len(cache.keys))  # [H, D]
-        # For one head after the other, what attend_backward takes:
+        # For one head after the other, what attend_backward takes, in its order:
         per_head = zip(dheads, trace.q, cache.keys, cache.values, trace.weights, dkeys, dvalues)
         dq = [attend_backward(*arguments) for arguments in per_head]  # [H, D]
-        # dkeys and dvalues of position t are complete now.
+        # Now dkeys and dvalues of position t are complete.
         dk = [dkeys_of_head[t] for dkeys_of_head in dkeys]  # [H, D]
         dv = [dvalues_of_head[t] for dvalues_of_head in dvalues]  # [H, D]
         dqkvs.append(join(dq) + join(dk) + join(dv))  # three lists end to end: [3C]
@@ -645,7 +657,7 @@ def attention_backward(dys, wq, wk, wv, wo, cache, traces):
 # C is the custom). Each looks for a pattern, its row of fc1. If the pattern is there, the unit
 # wakes up and adds its row of fc2 to x, the more the better the match. The squared ReLU makes a
 # match of 0 or less count as none: without such a bend, the two matrices would do no more than
-# one could. So most units sleep most of the time (about three of four, once trained), and a
+# one could. So most units sleep most of the time (about two of three, once trained), and a
 # sleeping unit adds nothing and has no slope: what would have to be done for it is skipped.
 #
 # For that, fc2 is stored with one row for each hidden unit: a sleeping unit is a row to skip.
@@ -671,8 +683,13 @@ def feed_forward(x, fc1, fc2):
 def feed_forward_backward(dys, fc1, fc2, traces):
     """Backward of feed_forward at all T positions: dys [T, C] -> dxs [T, C], dfc1, dfc2 [4C, C].
 
-    weighted_sum_backward, squared_relu_backward, linear_backward, in this order. The first two
-    are written as one, to skip the dot product of a unit that sleeps: its slope is exactly 0.
+    weighted_sum_backward, squared_relu_backward, linear_backward, in this order:
+
+        dfc2[i] += hidden[i] dy              dhidden[i] = fc2[i] · dy
+        dmatches[i] = 2 max(0, matches[i]) dhidden[i]
+        dfc1[i] += dmatches[i] normed        dnormed = Σ_i dmatches[i] fc1[i]
+
+    dhidden is not computed for a unit that sleeps, because dmatches is exactly 0 there.
     """
     dfc1, dfc2 = zeros_like(fc1), zeros_like(fc2)
     dxs = []
@@ -720,8 +737,10 @@ def init_model(settings, vocab_size, rng):
     """A new Model with small random parameters, drawn from rng.
 
     wo and fc2 start at zero, so at first no layer adds anything to x, and training begins with the
-    embeddings alone. No gradient gets past wo and fc2 either: in the first step dwq, dwk, dwv and
-    dfc1 are exactly 0. dwo and dfc2 are not, so after that step everything learns.
+    embeddings alone, without the noise of layers that know nothing yet. No gradient gets past wo
+    and fc2 either: in the first step dwq, dwk, dwv and dfc1 are exactly 0. dwo and dfc2 are not,
+    so after that step everything learns. (With fc1 at zero too, hidden and hence dfc2 would be 0
+    as well, for ever.)
     """
     n_embd = settings.n_embd
 
@@ -730,7 +749,7 @@ def init_model(settings, vocab_size, rng):
 
     def layer():
         wq, wk, wv = matrix(n_embd), matrix(n_embd), matrix(n_embd)
-        wo = matrix(n_embd, sigma=0.0)  # zeros use up draws too, so that what follows is the same
+        wo = matrix(n_embd, sigma=0.0)  # zeros use up draws too: other draws stay as they are
         fc1, fc2 = matrix(4 * n_embd), matrix(4 * n_embd, sigma=0.0)
         return Layer(wq, wk, wv, wo, fc1, fc2)
 
@@ -754,7 +773,7 @@ class Trace(NamedTuple):
 
     attention: list  # an AttentionTrace for each layer
     feed_forward: list  # a FeedForwardTrace for each layer
-    x: list  # [C] the vector that came out of the last layer
+    final: list  # [C] the x that came out of the last layer
 
 
 def forward(model, token, cache):
@@ -799,10 +818,20 @@ def backward(model, tokens, probs, traces, cache):
 
     wte acts on the loss in two places: as the matrix that makes the logits, and as the rows by
     which the tokens come in. What acts in several ways has the sum of their gradients.
+
+    Is it right? Nudge a parameter, and see whether the loss changes as its gradient says:
+
+    >>> model, tokens = init_model(Settings(), 5, Xoshiro(1)), [BOS, 2, 3, 3, EOS]
+    >>> loss, *kept = forward_sequence(model, tokens)
+    >>> slope = backward(model, tokens, *kept).layers[0].wo[0][0]
+    >>> model.layers[0].wo[0][0] += 1e-6
+    >>> nudged_loss, *_ = forward_sequence(model, tokens)
+    >>> abs((nudged_loss - loss) / 1e-6 - slope) < 1e-6 < abs(slope)
+    True
     """
     dloss = 1 / len(traces)  # the loss is the mean of the predictions' losses
     dlogits = [cross_entropy_backward(dloss, p, target) for p, target in zip(probs, tokens[1:])]
-    dxs, dwte = linear_backward_sequence(dlogits, model.wte, [trace.x for trace in traces])
+    dxs, dwte = linear_backward_sequence(dlogits, model.wte, [trace.final for trace in traces])
     dlayers = []
     for i in reversed(range(len(model.layers))):
         layer = model.layers[i]
@@ -828,8 +857,8 @@ def backward(model, tokens, probs, traces, cache):
 #
 #     mean = β1 mean + (1 - β1) g        square = β2 square + (1 - β2) g²
 #
-# and steps by lr · mean / √square. If g stays the same, that is lr, whatever the size of g; if g
-# keeps changing sign, the mean is small and the parameter hardly moves.
+# and steps by lr · mean / √square. If g stays the same, that is a step of size lr, however large
+# or small g is; if g keeps changing sign, the mean is small and the parameter hardly moves.
 #
 # Both start at 0, so at first they are too small. After k updates with the same g, mean is
 # g (1 - β1) (1 + β1 + … + β1^(k-1)) = g (1 - β1^k). Dividing by c1 = 1 - β1^k makes it g again,
@@ -910,6 +939,9 @@ def say(line):
 
 def train(model, documents, vocabulary, rng, settings):
     """Train the model in place, one document a step, and print loss and samples on the way.
+
+    The loss that is printed is that of the step's own document, before the update. It jumps about,
+    because some names are harder than others. The samples come after the update.
 
     Raises FloatingPointError when the loss is no longer a finite number.
     """
