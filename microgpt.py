@@ -11,24 +11,25 @@ first. It predicts every letter of a name; the loss says how surprised it was by
 gradient says, for each parameter, how the loss would change if that number grew. Each number
 takes a small step the way the loss falls. Then comes the next name, five thousand times.
 
-Read from top to bottom: code uses only what stands above it. Every gradient is derived by
-hand, beside the function that it belongs to. You need to know Python and, from school calculus,
-the chain rule: if x acts on the loss through y, the slopes multiply; if it acts through several
-y, the products add up. Each section that begins with `# %%` can be pasted into a notebook cell
-of its own, in order.
+Read from top to bottom: code uses only what stands above it. Every gradient is derived by hand,
+beside the function that it belongs to. You need to know Python and, from school calculus, how to
+find slopes, above all the chain rule: if x acts on the loss through y, the slopes multiply; if it
+acts through several y, the products add up. Each section that begins with `# %%` can be pasted
+into a notebook cell of its own, in order.
 
 Notation, the same everywhere:
 
     C       the length of the vectors inside the model (n_embd)
     H, D    the number of attention heads, and the length of one head's vectors: H · D = C
     V       the number of tokens there are
-    T       the number of positions in a sequence; t is one of them, s is t or one before it
+    T       the number of positions in a sequence; t is one of them, s any of 0, 1, …, t
     m, n    any two sizes, where a function does not care
     i, j    indices into rows and columns; x_i in code is x[i]
     dx      the gradient of the loss with respect to x, in the shape of x: dx[i] is ∂loss/∂x[i]
     ∂y/∂x   the slope of y with respect to x. The chain rule in this notation, adding up over every
             y[i] that x[j] acts on: dx[j] = Σ_i dy[i] · ∂y[i]/∂x[j]
     ln      the natural logarithm, `log` in Python
+    a · b   the product of two numbers, or the dot product of two vectors
 
 A vector is a list of numbers. A matrix is a list of rows, each a vector. Shapes stand in square
 brackets: `w [m, n], x [n] -> [m]` takes a matrix and a vector and gives a vector of length m.
@@ -79,10 +80,10 @@ class Settings:
 
     n_embd: int = setting(16, "length of the vectors inside the model; a multiple of --n-head")
     n_head: int = setting(4, "attention heads: how many things a position can look for at once")
-    n_layer: int = setting(1, "transformer layers, one after the other")
+    n_layer: int = setting(1, "layers (transformer blocks), one after the other")
     block_size: int = setting(8, "longest input sequence, in tokens; also the longest sample")
     steps: int = setting(5000, "training steps, one name each")
-    lr: float = setting(0.01, "learning rate at the start; it falls in a line to zero at the end")
+    lr: float = setting(0.01, "learning rate: how far a step goes at the start; falls towards zero")
     beta1: float = setting(0.9, "how slowly Adam's running mean of the gradient changes")
     beta2: float = setting(0.95, "how slowly Adam's running mean of the squared gradient changes")
     seed: int = setting(42, "start of the random generator, from 0 to 2**64 - 1")
@@ -104,16 +105,17 @@ class Settings:
 
 
 # %% 2. Random numbers
-# Chance enters twice: in the first values of the parameters, and when a sample is drawn. A small
-# generator of our own makes it the same chance everywhere: the same seed, the same draws.
+# Chance enters twice: in the first values of the parameters, and when a sample is drawn. Python's
+# `random` would do. This generator is short enough to read, and in any language the same seed gives
+# the same draws.
 
 
 class Xoshiro:
     """The generator xoshiro128+ (Blackman and Vigna 2021), seeded with 64 bits.
 
     `state` is four 32-bit words, mixed by shifts, rotation and exclusive or (^). `& MASK` keeps
-    the low 32 bits, as a 32-bit machine word would. The constants in the seeding are arbitrary;
-    they only keep the state from being all zeros, which mixing would never leave.
+    the low 32 bits, as a 32-bit machine word would. The constants in the seeding are arbitrary. A
+    state of four zeros, which no mixing would change, can't come of any seed.
 
     >>> rng = Xoshiro(seed=0)
     >>> rng.state = [1, 2, 3, 4]
@@ -168,7 +170,7 @@ class Xoshiro:
 
 # %% 3. Data and vocabulary
 # The data is a list of documents; here each is a name. A model computes with numbers, so every
-# different character gets one, its id. Two ids are no characters: BOS says "a document begins
+# different character gets one, its id. Two ids stand for no character: BOS says "a document begins
 # here", EOS says "it ends here". Characters, BOS and EOS are the tokens.
 #
 # "emma" becomes BOS e m m a EOS. Each token has to predict the one after it, so a name of four
@@ -273,7 +275,9 @@ def zeros_like(matrix):
 
 
 # There are two ways to multiply a vector and a matrix. `linear` asks every row how well it matches
-# x. `weighted_sum` mixes the rows into one. Going backward, each needs the other.
+# x, by the dot product: large if both have large numbers with the same signs in the same places,
+# about 0 if the signs agree as often as not, negative if they are opposed. `weighted_sum` mixes
+# the rows into one. Going backward, each needs the other.
 
 
 def linear(w, x):
@@ -317,7 +321,8 @@ def linear_backward(dy, w, x, dw):
     """Backward of linear: dy [m], w [m, n], x [n] -> dx [n]. Adds the gradient of w to dw [m, n].
 
     y[i] = Σ_j w[i][j] x[j]. So x[j] acts on every y[i], with slope w[i][j]; w[i][j] acts on y[i]
-    alone, with slope x[j]. Multiply and add up:
+    alone, with slope x[j]. Multiply and add up (w may be used at other positions too, and then it
+    has the sum of their gradients):
 
         dx[j] = Σ_i dy[i] w[i][j]        dw[i][j] = dy[i] x[j]
 
@@ -357,7 +362,7 @@ def linear_backward_sequence(dys, w, xs):
 
         dxs[t][j] = Σ_i dys[t][i] w[i][j]        dw[i][j] = Σ_t dys[t][i] xs[t][j]
 
-    Each is a dot product of two columns or of a row and a column. Where there are few zeros to
+    These are dot products, of a row and a column and of two columns. Where there are few zeros to
     skip, that is the fastest way.
 
     >>> linear_backward_sequence([[1.0], [10.0]], [[2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]])
@@ -372,8 +377,8 @@ def linear_backward_sequence(dys, w, xs):
 def softmax(x):
     """y[i] = e^x[i] / Σ_j e^x[j]: any numbers [n] -> probabilities [n], which add up to 1.
 
-    The largest x is subtracted from all first, so that e^x can't overflow. That divides both sides
-    of the fraction by the same number and changes nothing.
+    The largest x is subtracted from all first, so that e^x can't overflow. That divides numerator
+    and denominator by the same number and changes nothing.
 
     >>> softmax([0.0, log(3)]), softmax([1000.0, 1000.0])
     ([0.25, 0.75], [0.5, 0.5])
@@ -387,13 +392,11 @@ def softmax(x):
 def softmax_backward(dy, y):
     """Backward of softmax, from its output: dy [n], y [n] -> dx [n].
 
-    With S = Σ_j e^x[j], y[i] = e^x[i] / S. Every x[j] is in S; x[i] is in the numerator too. By
-    the quotient rule, where [i=j] is 1 if i = j and else 0:
+    y[i] = e^x[i] / S with S = Σ_j e^x[j]. The slope of S with respect to x[j] is e^x[j]; that of
+    the numerator is [i=j] e^x[i], where [i=j] is 1 if i = j and else 0. By the quotient rule
 
         ∂y[i]/∂x[j] = ([i=j] e^x[i] S - e^x[i] e^x[j]) / S² = y[i] ([i=j] - y[j])
-        dx[j] = Σ_i dy[i] y[i] ([i=j] - y[j]) = y[j] (dy[j] - Σ_i dy[i] y[i])
-
-    where [i=j] has picked the term i = j out of the first sum.
+        dx[j] = Σ_i dy[i] y[i] ([i=j] - y[j]) = dy[j] y[j] - y[j] Σ_i dy[i] y[i]
 
     >>> softmax_backward([1.0, 0.0], [0.25, 0.75])
     [0.1875, -0.1875]
@@ -403,7 +406,7 @@ def softmax_backward(dy, y):
 
 
 def cross_entropy(logits, target):
-    """The loss of one prediction: logits [V], the id that came -> -ln p(target), probs [V].
+    """The loss of one prediction: logits [V], the id that came next -> -ln p(target), probs [V].
 
     Logits are scores, one for each token; softmax makes them the probabilities p. -ln p(target)
     is the surprise: 0 if the model was sure of what came, and the larger the less it expected it.
@@ -431,7 +434,7 @@ def cross_entropy_backward(dloss, probs, target):
 
         dlogits[i] = dloss · probs[i], and at the target dloss · (probs[i] - 1)
 
-    What was predicted too strongly is pushed down, what came is pushed up.
+    Stepping against this gradient lowers the logits of all tokens but the one that came.
 
     >>> cross_entropy_backward(1.0, [0.25, 0.75], target=0)
     [-0.75, 0.75]
@@ -498,13 +501,13 @@ def squared_relu_backward(dy, x):
 # %% 5. Attention
 # Inside the model each position has one vector, x [C]. It begins as numbers that stand for its
 # token and its place (section 7), layer after layer adds to it, and at the end it tells which
-# token comes next. So far no x would know of any other.
+# token comes next. Without attention, no x would know of any other.
 #
-# Attention lets a position gather from those before it. Each x is made into three vectors: a query
-# (what am I looking for?), a key (what can I be found by?) and a value (what do I tell when I am
-# found?). A position compares its query with the keys of all positions so far, its own included.
-# The better the match, the more of that position's value it takes. Later positions are not there
-# yet, so no prediction can peek at its own answer.
+# Attention lets a position gather from itself and those before it. Each x is made into three
+# vectors: a query (what am I looking for?), a key (what can I be found by?) and a value (what do I
+# tell when I am found?). A position compares its query with the keys of all positions so far. The
+# better the match, the more of that position's value it takes. Later positions are not there yet,
+# so no prediction can peek at its own answer.
 #
 # And so a position's x depends on its own token and earlier ones only. Its key and its value never
 # change when the sequence goes on, and can be kept in a cache: a new token costs one pass for
@@ -547,7 +550,7 @@ def attend_backward(dout, q, keys, values, weights, dkeys, dvalues):
     attend is linear, softmax, weighted_sum; here are their backwards from last to first:
 
         dvalues[s] += weights[s] dout          dweights[s] = values[s] · dout
-        dscores[s] = weights[s] (dweights[s] - Σ_i weights[i] dweights[i]) / √D
+        dscores[s] = weights[s] (dweights[s] - weights · dweights) / √D
         dkeys[s] += dscores[s] q               dq = Σ_s dscores[s] keys[s]
 
     An example, with weights made up for round numbers:
@@ -562,7 +565,7 @@ def attend_backward(dout, q, keys, values, weights, dkeys, dvalues):
     seen = len(weights)
     # dvalues and dkeys go in whole, because a slice would be a copy. Rows after t are not touched.
     dweights = weighted_sum_backward(dout, weights, values[:seen], dvalues)  # [t+1]
-    dscores = [scale * dscore for dscore in softmax_backward(dweights, weights)]  # [t+1]
+    dscores = [scale * dscaled for dscaled in softmax_backward(dweights, weights)]  # [t+1]
     return linear_backward(dscores, keys[:seen], q, dkeys)  # [D]
 
 
@@ -641,7 +644,8 @@ def attention_backward(dys, wq, wk, wv, wo, cache, traces):
         dv = [dvalues_of_head[t] for dvalues_of_head in dvalues]  # [H, D]
         dqkvs.append(join(dq) + join(dk) + join(dv))  # three lists end to end: [3C]
     dqkvs.reverse()
-    # wq, wk and wv read the same vector. Their rows one after another make one matrix [3C, C].
+    # wq, wk and wv read the same vector, so it gets the sum of three gradients. With the rows of
+    # all three one after another in one matrix [3C, C], that is the backward of one linear.
     normeds = [trace.normed for trace in traces]
     dnormeds, dw = linear_backward_sequence(dqkvs, wq + wk + wv, normeds)  # [T, C], [3C, C]
     dwq, dwk, dwv = split(dw, 3)  # [C, C] each
@@ -657,14 +661,14 @@ def attention_backward(dys, wq, wk, wv, wo, cache, traces):
 # C is the custom). Each looks for a pattern, its row of fc1. If the pattern is there, the unit
 # wakes up and adds its row of fc2 to x, the more the better the match. The squared ReLU makes a
 # match of 0 or less count as none: without such a bend, the two matrices would do no more than
-# one could. So most units sleep most of the time (about two of three, once trained), and a
-# sleeping unit adds nothing and has no slope: what would have to be done for it is skipped.
+# one could. Most units sleep most of the time (about two of three, once trained), and a sleeping
+# unit adds nothing and has slope 0: what would have to be done for it is skipped.
 #
 # For that, fc2 is stored with one row for each hidden unit: a sleeping unit is a row to skip.
 
 
 class FeedForwardTrace(NamedTuple):
-    """What backward needs to know of the feed-forward layer at one position."""
+    """What backward needs to know of feed_forward at one position."""
 
     x: list  # [C] the input
     normed: list  # [C] rmsnorm(x)
@@ -683,11 +687,12 @@ def feed_forward(x, fc1, fc2):
 def feed_forward_backward(dys, fc1, fc2, traces):
     """Backward of feed_forward at all T positions: dys [T, C] -> dxs [T, C], dfc1, dfc2 [4C, C].
 
-    weighted_sum_backward, squared_relu_backward, linear_backward, in this order:
+    The steps of feed_forward from last to first:
 
         dfc2[i] += hidden[i] dy              dhidden[i] = fc2[i] · dy
         dmatches[i] = 2 max(0, matches[i]) dhidden[i]
         dfc1[i] += dmatches[i] normed        dnormed = Σ_i dmatches[i] fc1[i]
+        dx = dy + what comes through rmsnorm
 
     dhidden is not computed for a unit that sleeps, because dmatches is exactly 0 there.
     """
@@ -705,10 +710,10 @@ def feed_forward_backward(dys, fc1, fc2, traces):
 
 
 # %% 7. The model
-# A token becomes a vector, its embedding: its row of wte (which token is it?) plus a row of wpe
-# (at which position?). The vector x goes through the layers; each is attention, then feed-forward,
-# and each of these adds to x. At the end x is compared with every row of wte again: the better
-# the match, the likelier that token comes next.
+# A token becomes a vector, its embedding: its row of wte (which token is it?) plus a row of wpe (at
+# which position? A weighted sum alone can't tell one order from another). The vector x goes
+# through the layers; each is attention, then feed-forward, and each of these adds to x. At the end
+# x is compared with every row of wte again: the better the match, the likelier that token is next.
 
 
 @dataclass
@@ -737,10 +742,10 @@ def init_model(settings, vocab_size, rng):
     """A new Model with small random parameters, drawn from rng.
 
     wo and fc2 start at zero, so at first no layer adds anything to x, and training begins with the
-    embeddings alone, without the noise of layers that know nothing yet. No gradient gets past wo
-    and fc2 either: in the first step dwq, dwk, dwv and dfc1 are exactly 0. dwo and dfc2 are not,
-    so after that step everything learns. (With fc1 at zero too, hidden and hence dfc2 would be 0
-    as well, for ever.)
+    embeddings alone, without the noise of layers that know nothing yet. What goes back through wo
+    or fc2 is multiplied by their zeros: in the first step dwq, dwk, dwv and dfc1 are exactly 0.
+    dwo and dfc2 are products of dy with out and hidden, which are not 0, so after that step
+    everything learns. (With fc1 at zero too, hidden and so dfc2 would be 0, for ever.)
     """
     n_embd = settings.n_embd
 
@@ -851,7 +856,7 @@ def backward(model, tokens, probs, traces, cache):
 
 
 # %% 9. Adam
-# The gradient points where the loss rises, so each parameter takes a step against its part g of
+# The gradient points the way the loss rises, so each parameter takes a step against its part g of
 # it. How long a step? Adam (Kingma and Ba 2015, Algorithm 1) keeps two running means for each
 # parameter, of g and of g² (the paper's m and v):
 #
@@ -860,9 +865,10 @@ def backward(model, tokens, probs, traces, cache):
 # and steps by lr · mean / √square. If g stays the same, that is a step of size lr, however large
 # or small g is; if g keeps changing sign, the mean is small and the parameter hardly moves.
 #
-# Both start at 0, so at first they are too small. After k updates with the same g, mean is
-# g (1 - β1) (1 + β1 + … + β1^(k-1)) = g (1 - β1^k). Dividing by c1 = 1 - β1^k makes it g again,
-# and dividing square by c2 = 1 - β2^k makes it g². The step is then
+# Both start at 0, so at first they are too small. If g is always the same, then at step 0, 1, 2, …
+# mean is g (1 - β1) (1 + β1 + … + β1^step) = g (1 - β1^(step+1)), as neighbouring terms cancel.
+# Dividing by c1 = 1 - β1^(step+1) makes it g again; dividing square by c2 = 1 - β2^(step+1) makes
+# it g². What each parameter moves by is then
 #
 #     lr · (mean / c1) / (√(square / c2) + 1e-8) = (lr √c2 / c1) · mean / (√square + 1e-8 √c2)
 #
@@ -881,8 +887,8 @@ class Adam:
     def update(self, model, dmodel, step):
         """Change all parameters in place, by one step against the gradient; step is 0, 1, 2, …"""
         beta1, beta2 = self.settings.beta1, self.settings.beta2
-        c1, c2 = 1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)  # this is update k = step + 1
-        lr = self.settings.lr * (1 - step / self.settings.steps)  # falls in a line to zero
+        c1, c2 = 1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)
+        lr = self.settings.lr * (1 - step / self.settings.steps)  # falls in a line towards zero
         rate, tiny = lr * sqrt(c2) / c1, 1e-8 * sqrt(c2)
         share1, share2 = 1 - beta1, 1 - beta2  # of the new gradient in the running means
         for same_matrix in zip(matrices(model), matrices(dmodel), self.means, self.squares):
