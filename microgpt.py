@@ -6,9 +6,9 @@ could come next. This file builds one, trains it on a list of names, and lets it
     python microgpt.py            train with the defaults, about half a minute
     python microgpt.py --help     what can be changed
 
-How it learns, in one breath: the model has a few thousand numbers, its parameters, random at
-first. It predicts every letter of a name; the loss says how surprised it was by the real ones. The
-gradient says, for each parameter, how the loss would change if that number grew. Each number
+How it learns, in one breath: the model has a few thousand numbers, its parameters, at first random
+or zero. It predicts every letter of a name; the loss says how surprised it was by the real ones.
+The gradient says, for each parameter, how the loss would change if that number grew. Each number
 takes a small step the way the loss falls. Then comes the next name, five thousand times.
 
 Read from top to bottom: code uses only what stands above it. Every gradient is derived by hand,
@@ -36,8 +36,8 @@ brackets: `w [m, n], x [n] -> [m]` takes a matrix and a vector and gives a vecto
 """
 
 # %% 1. Settings
-# What can be tuned, in one place. Nothing below knows that C is 16 or that there is one layer. The
-# words will make sense as you read on; for now it is enough to know that the numbers are here.
+# What flags can change, in one place. Nothing below knows that C is 16 or that there is one layer.
+# The words will make sense as you read on; for now it is enough to know that the numbers are here.
 
 import argparse
 import os
@@ -72,7 +72,7 @@ def setting(default, meaning):
 
 @dataclass(frozen=True)
 class Settings:
-    """Every tuneable value. Raises ValueError, naming the flag, for a value that makes no sense.
+    """Every value that a flag can set. Raises ValueError, naming the flag, for a senseless value.
 
     >>> Settings(n_layer=2).n_layer, Settings().n_embd
     (2, 16)
@@ -114,8 +114,8 @@ class Xoshiro:
     """The generator xoshiro128+ (Blackman and Vigna 2021), seeded with 64 bits.
 
     `state` is four 32-bit words, mixed by shifts, rotation and exclusive or (^). `& MASK` keeps
-    the low 32 bits, as a 32-bit machine word would. The constants in the seeding are arbitrary. A
-    state of four zeros, which no mixing would change, can't come of any seed.
+    the low 32 bits, as a 32-bit machine word would. The constants in the seeding are arbitrary. No
+    seed gives a state of four zeros, which no mixing would change.
 
     >>> rng = Xoshiro(seed=0)
     >>> rng.state = [1, 2, 3, 4]
@@ -173,8 +173,9 @@ class Xoshiro:
 # different character gets one, its id. Two ids stand for no character: BOS says "a document begins
 # here", EOS says "it ends here". Characters, BOS and EOS are the tokens.
 #
-# "emma" becomes BOS e m m a EOS. Each token has to predict the one after it, so a name of four
-# letters asks five questions: what comes after BOS? After BOS e? And so on, up to EOS.
+# "emma" becomes BOS e m m a EOS. At each token but the last, the model has to predict the next one,
+# so a name of four letters asks five questions: what comes after BOS? After BOS e? And so on, up
+# to EOS.
 
 BOS, EOS = 0, 1
 
@@ -321,10 +322,11 @@ def linear_backward(dy, w, x, dw):
     """Backward of linear: dy [m], w [m, n], x [n] -> dx [n]. Adds the gradient of w to dw [m, n].
 
     y[i] = Σ_j w[i][j] x[j]. So x[j] acts on every y[i], with slope w[i][j]; w[i][j] acts on y[i]
-    alone, with slope x[j]. Multiply and add up (w may be used at other positions too, and then it
-    has the sum of their gradients):
+    alone, with slope x[j]. Multiply and add up:
 
         dx[j] = Σ_i dy[i] w[i][j]        dw[i][j] = dy[i] x[j]
+
+    The code adds to dw, because w may be used at other positions too.
 
     >>> dw = [[0.0, 0.0], [0.0, 0.0]]
     >>> linear_backward([1.0, 10.0], [[1.0, 2.0], [3.0, 4.0]], [5.0, 6.0], dw)
@@ -362,8 +364,8 @@ def linear_backward_sequence(dys, w, xs):
 
         dxs[t][j] = Σ_i dys[t][i] w[i][j]        dw[i][j] = Σ_t dys[t][i] xs[t][j]
 
-    These are dot products, of a row and a column and of two columns. Where there are few zeros to
-    skip, that is the fastest way.
+    These are dot products, the first of a row and a column, the second of two columns. Where there
+    are few zeros to skip, that is the fastest way.
 
     >>> linear_backward_sequence([[1.0], [10.0]], [[2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]])
     ([[2.0, 3.0], [20.0, 30.0]], [[64.0, 75.0]])
@@ -378,7 +380,7 @@ def softmax(x):
     """y[i] = e^x[i] / Σ_j e^x[j]: any numbers [n] -> probabilities [n], which add up to 1.
 
     The largest x is subtracted from all first, so that e^x can't overflow. That divides numerator
-    and denominator by the same number and changes nothing.
+    and denominator by the same number, e^max(x), and changes nothing.
 
     >>> softmax([0.0, log(3)]), softmax([1000.0, 1000.0])
     ([0.25, 0.75], [0.5, 0.5])
@@ -434,7 +436,7 @@ def cross_entropy_backward(dloss, probs, target):
 
         dlogits[i] = dloss · probs[i], and at the target dloss · (probs[i] - 1)
 
-    Stepping against this gradient lowers the logits of all tokens but the one that came.
+    A step against this gradient lowers every logit but that of the token that came, which rises.
 
     >>> cross_entropy_backward(1.0, [0.25, 0.75], target=0)
     [-0.75, 0.75]
@@ -453,8 +455,8 @@ def rmsnorm(x):
     """y[i] = r x[i] with r = rms_scale(x): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
     Keeps the direction of x and sets its size, so that what follows always gets numbers of the
-    same size. The 1e-5 keeps a vector of zeros from a division by zero. (The paper then multiplies
-    by a learned gain. This model does without.)
+    same size. The 1e-5 prevents a division by zero if x is all zeros. (The paper then multiplies by
+    a learned gain. This model does without.)
 
     >>> [round(y_i, 3) for y_i in rmsnorm([3.0, -3.0, 3.0, -3.0])]
     [1.0, -1.0, 1.0, -1.0]
@@ -530,8 +532,8 @@ def attend(q, keys, values):
 
     weights = softmax(scores / √D) with scores[s] = keys[s] · q, and out = Σ_s weights[s] values[s]
     (Vaswani et al. 2017, equation 1). The dot product of two vectors of D random numbers of size
-    about 1 has a size of about √D: in the square of its D terms' sum, the squares of the terms add
-    up to about D, and the mixed products, as often negative as positive, to about 0. Dividing by
+    about 1 has a size of about √D: on average, in the square of its D terms' sum, the squares of
+    the terms add up to D, and the mixed products, as often negative as positive, to 0. Dividing by
     √D undoes that. Otherwise one position could get nearly all the weight; the slopes of softmax,
     y[i] ([i=j] - y[j]), would be near 0, and queries and keys would hardly learn.
 
@@ -591,7 +593,7 @@ def join(pieces):
 class AttentionTrace(NamedTuple):
     """What backward needs to know of attention at one position, besides the cache.
 
-    The slopes of a product are its factors, so backward needs the numbers that forward met.
+    The slope of a product in one factor is the other, so backward needs what forward met.
     """
 
     x: list  # [C] the input
@@ -659,10 +661,11 @@ def attention_backward(dys, wq, wk, wv, wo, cache, traces):
 # %% 6. Feed-forward
 # After a position has gathered, it works on what it has got. There are 4C hidden units (four times
 # C is the custom). Each looks for a pattern, its row of fc1. If the pattern is there, the unit
-# wakes up and adds its row of fc2 to x, the more the better the match. The squared ReLU makes a
-# match of 0 or less count as none: without such a bend, the two matrices would do no more than
-# one could. Most units sleep most of the time (about two of three, once trained), and a sleeping
-# unit adds nothing and has slope 0: what would have to be done for it is skipped.
+# wakes up and adds its row of fc2 to x, and the better the match, the more of it. The squared ReLU
+# makes a match of 0 or less count as none: without such a bend, the two matrices would do no more
+# than one could. At any one position most units sleep (about two in three, once trained). A
+# sleeping unit adds nothing and has slope 0, so all that would follow its match, forward and
+# backward, is skipped.
 #
 # For that, fc2 is stored with one row for each hidden unit: a sleeping unit is a row to skip.
 
@@ -713,7 +716,8 @@ def feed_forward_backward(dys, fc1, fc2, traces):
 # A token becomes a vector, its embedding: its row of wte (which token is it?) plus a row of wpe (at
 # which position? A weighted sum alone can't tell one order from another). The vector x goes
 # through the layers; each is attention, then feed-forward, and each of these adds to x. At the end
-# x is compared with every row of wte again: the better the match, the likelier that token is next.
+# wte is used again: x is compared with each of its rows, and the better the match, the likelier
+# that token is next.
 
 
 @dataclass
@@ -744,8 +748,8 @@ def init_model(settings, vocab_size, rng):
     wo and fc2 start at zero, so at first no layer adds anything to x, and training begins with the
     embeddings alone, without the noise of layers that know nothing yet. What goes back through wo
     or fc2 is multiplied by their zeros: in the first step dwq, dwk, dwv and dfc1 are exactly 0.
-    dwo and dfc2 are products of dy with out and hidden, which are not 0, so after that step
-    everything learns. (With fc1 at zero too, hidden and so dfc2 would be 0, for ever.)
+    dwo and dfc2 are products of dy with out and hidden, which are not 0, so after that step every
+    matrix learns. (With fc1 at zero too, hidden and so dfc2 would be 0, for ever.)
     """
     n_embd = settings.n_embd
 
@@ -754,7 +758,7 @@ def init_model(settings, vocab_size, rng):
 
     def layer():
         wq, wk, wv = matrix(n_embd), matrix(n_embd), matrix(n_embd)
-        wo = matrix(n_embd, sigma=0.0)  # zeros use up draws too: other draws stay as they are
+        wo = matrix(n_embd, sigma=0.0)  # zeros use up draws too, so the rest comes out the same
         fc1, fc2 = matrix(4 * n_embd), matrix(4 * n_embd, sigma=0.0)
         return Layer(wq, wk, wv, wo, fc1, fc2)
 
@@ -888,7 +892,7 @@ class Adam:
         """Change all parameters in place, by one step against the gradient; step is 0, 1, 2, …"""
         beta1, beta2 = self.settings.beta1, self.settings.beta2
         c1, c2 = 1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)
-        lr = self.settings.lr * (1 - step / self.settings.steps)  # falls in a line towards zero
+        lr = self.settings.lr * (1 - step / self.settings.steps)  # falls in a straight line
         rate, tiny = lr * sqrt(c2) / c1, 1e-8 * sqrt(c2)
         share1, share2 = 1 - beta1, 1 - beta2  # of the new gradient in the running means
         for same_matrix in zip(matrices(model), matrices(dmodel), self.means, self.squares):
@@ -933,7 +937,7 @@ def say(line):
     try:
         if sys.stdout is None:
             raise OSError(None, "it is closed")
-        encoding = sys.stdout.encoding or "utf-8"
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         print(line.encode(encoding, "replace").decode(encoding), flush=True)
     except OSError as error:
         if sys.stdout:  # what is left unwritten must not fail again when Python ends
