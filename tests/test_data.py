@@ -16,7 +16,7 @@ class Defaults(unittest.TestCase):
         expected = {
             "n_embd": 16, "n_head": 4, "n_layer": 1, "block_size": 8, "steps": 5000,
             "lr": 0.01, "beta1": 0.9, "beta2": 0.95, "seed": 42, "data": str(NAMES),
-        }  # fmt: skip
+        }
         self.assertEqual(vars(Settings()), expected)
 
     def test_cannot_be_changed_by_accident(self):

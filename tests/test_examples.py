@@ -9,7 +9,7 @@ OPERATIONS = [
     "weighted_sum_backward", "linear_backward_sequence", "softmax", "softmax_backward",
     "cross_entropy", "cross_entropy_backward", "rmsnorm", "rmsnorm_backward", "squared_relu",
     "squared_relu_backward", "attend",
-]  # fmt: skip
+]
 
 
 def load_tests(loader, tests, pattern):

@@ -8,7 +8,7 @@ from microgpt import Xoshiro
 REFERENCE = [
     5, 12295, 25178119, 27286542, 39879690,
     1140358681, 3276312097, 4110231701, 399823256, 2144435200,
-]  # fmt: skip
+]
 TOP = 2**32 - 1  # the largest output
 DRAWS = 20000
 

@@ -214,7 +214,7 @@ class Initialisation(unittest.TestCase):
         expected = []
         for n_rows, sigma in [(5, 0.02), (4, 0.02)] + 2 * [
             (6, 0.02), (6, 0.02), (6, 0.02), (6, 0.0), (24, 0.02), (24, 0.0),
-        ]:  # fmt: skip
+        ]:
             expected.append([[rng.normal(sigma) for _ in range(6)] for _ in range(n_rows)])
         self.assertEqual(parameters(self.model), expected)
         self.assertEqual(self.rng.state, rng.state)

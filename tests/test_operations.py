@@ -93,7 +93,7 @@ class LinearSequence(OperationTest):
                     lambda w, xs: [microgpt.linear(w, x) for x in xs],
                     lambda w, xs: [oracle.linear(w, x) for x in xs],
                     [dw, dxs],
-                )  # fmt: skip
+                )
 
     def test_leaves_its_inputs_alone(self):
         dys, w, xs = [[1.0], [2.0]], [[3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]
@@ -123,7 +123,7 @@ class WeightedSum(OperationTest):
                     microgpt.weighted_sum,
                     lambda weights, rows: oracle.linear(turned(rows), weights),
                     [dweights, drows],
-                )  # fmt: skip
+                )
 
     def test_backward_adds_to_what_drows_holds(self):
         drows = [[100.0], [200.0]]
@@ -237,7 +237,7 @@ class CrossEntropy(OperationTest):
                             lambda x: [microgpt.cross_entropy(x, target)[0]],
                             lambda x: [-oracle.softmax(x)[target].log()],
                             [dx],
-                        )  # fmt: skip
+                        )
 
     def test_backward_leaves_the_probabilities_alone(self):
         probs = [0.25, 0.75]
@@ -300,7 +300,7 @@ class SquaredRelu(OperationTest):
                     lambda x: [microgpt.squared_relu(x[0])],
                     lambda x: [x[0].relu() ** 2],
                     [[dx]],
-                )  # fmt: skip
+                )
 
     def test_backward_at_zero(self):
         self.assertEqual(microgpt.squared_relu_backward(5.0, 0.0), 0.0)
@@ -343,7 +343,7 @@ class Attend(OperationTest):
                     lambda q, keys, values: microgpt.attend(q, keys, values)[0],
                     self.judge_attend,
                     [dq, dkeys, dvalues],
-                )  # fmt: skip
+                )
 
     def later_positions(self, start):
         """dkeys and dvalues after position 1 of 3 has handed its share, from this start."""
@@ -391,7 +391,7 @@ class AttentionBlock(OperationTest):
                     lambda *inputs: self.run_block(n_head, *inputs)[0],
                     lambda *inputs: self.judge_block(n_head, *inputs),
                     gradients,
-                )  # fmt: skip
+                )
 
     def test_wo_of_zeros_passes_x_through(self):
         xs = numbers(1, 3, 4)
@@ -445,7 +445,7 @@ class FeedForwardBlock(OperationTest):
                     lambda *inputs: self.run_block(*inputs)[0],
                     self.judge_block,
                     gradients,
-                )  # fmt: skip
+                )
 
     def asleep(self):
         """A position at which no unit's pattern fits: all matches are below zero."""

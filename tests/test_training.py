@@ -75,7 +75,7 @@ class AgainstTheOracle(unittest.TestCase):
         self.compare(
             ["ada", "bo", "abcba", "d"], n_embd=6, n_head=3, n_layer=2, block_size=4,
             steps=10, lr=0.02, beta1=0.8, beta2=0.99, seed=2**40 + 7,
-        )  # fmt: skip
+        )
 
 
 class AdamByHand(unittest.TestCase):
