@@ -49,7 +49,8 @@ class Code(unittest.TestCase):
         self.assertEqual(set(kinds), {"sh", "text", "pycon", "python"})
 
     def test_the_worked_example_gives_what_it_shows(self):
-        example = doctest.DocTestParser().get_doctest("".join(blocks("pycon")), {}, "README", "", 0)
+        text = "\n".join(blocks("pycon"))
+        example = doctest.DocTestParser().get_doctest(text, {}, "README", "", 0)
         report = io.StringIO()
         results = doctest.DocTestRunner(verbose=False).run(example, out=report.write)
         self.assertEqual(results.failed, 0, report.getvalue())
