@@ -742,6 +742,11 @@ class Model:
     layers: list  # n_layer of Layer
 
 
+def random_matrix(rng, n_rows, n_cols, sigma=0.02):
+    """A matrix [n_rows, n_cols] of normal draws with standard deviation sigma, row by row."""
+    return [[rng.normal(sigma) for _ in range(n_cols)] for _ in range(n_rows)]
+
+
 def init_model(settings, vocab_size, rng):
     """A new Model with small random parameters, drawn from rng.
 
@@ -752,18 +757,16 @@ def init_model(settings, vocab_size, rng):
     matrix learns. (With fc1 at zero too, hidden and so dfc2 would be 0, for ever.)
     """
     n_embd = settings.n_embd
-
-    def matrix(n_rows, sigma=0.02):
-        return [[rng.normal(sigma) for _ in range(n_embd)] for _ in range(n_rows)]
-
-    def layer():
-        wq, wk, wv = matrix(n_embd), matrix(n_embd), matrix(n_embd)
-        wo = matrix(n_embd, sigma=0.0)  # zeros use up draws too, so the rest comes out the same
-        fc1, fc2 = matrix(4 * n_embd), matrix(4 * n_embd, sigma=0.0)
-        return Layer(wq, wk, wv, wo, fc1, fc2)
-
-    wte, wpe = matrix(vocab_size), matrix(settings.block_size)
-    return Model(settings.n_head, wte, wpe, [layer() for _ in range(settings.n_layer)])
+    wte = random_matrix(rng, vocab_size, n_embd)
+    wpe = random_matrix(rng, settings.block_size, n_embd)
+    layers = []
+    for _ in range(settings.n_layer):
+        wq, wk, wv = (random_matrix(rng, n_embd, n_embd) for _ in range(3))
+        wo = random_matrix(rng, n_embd, n_embd, sigma=0.0)  # zeros use up draws like any others
+        fc1 = random_matrix(rng, 4 * n_embd, n_embd)
+        fc2 = random_matrix(rng, 4 * n_embd, n_embd, sigma=0.0)
+        layers.append(Layer(wq, wk, wv, wo, fc1, fc2))
+    return Model(settings.n_head, wte, wpe, layers)
 
 
 def matrices(model):
