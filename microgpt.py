@@ -94,9 +94,7 @@ class Settings:
             value = getattr(self, name)
             require(value >= 1, f"{flag(name)} must be 1 or more, not {value}")
         fits = self.n_embd % self.n_head == 0
-        require(
-            fits, f"--n-embd must be a multiple of --n-head; {self.n_embd} % {self.n_head} != 0"
-        )
+        require(fits, f"--n-embd {self.n_embd} must be a multiple of --n-head {self.n_head}")
         require(0 < self.lr < inf, f"--lr must be a positive finite number, not {self.lr}")
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
@@ -195,9 +193,9 @@ def read_documents(path):
         lines = content.decode("utf-8-sig").splitlines()  # -sig: a byte-order mark is skipped
     except UnicodeDecodeError as error:
         number = error.object.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{path}, line {number}: not UTF-8; save the file as UTF-8 text") from None
+        raise ValueError(f"'{path}', line {number}: not UTF-8; save it as UTF-8 text") from None
     documents = [line.strip() for line in lines if line.strip()]
-    require(documents, f"{path} has no names in it; write one name a line")
+    require(documents, f"'{path}' has no names in it; write one name a line")
     return documents
 
 

@@ -242,7 +242,7 @@ class BadInputTest(ProgramTest):
           for flag in ("--n-embd", "--n-head", "--n-layer", "--block-size", "--steps")
           for value in ("0", "-1")),
         ("--n-embd", "18", 18, "multiple of --n-head"),
-        ("--n-head", "3", 3, "--n-embd must be a multiple"),
+        ("--n-head", "3", 3, "--n-embd 16 must be a multiple of --n-head 3"),
         *(("--lr", value, float(value), "positive finite")
           for value in ("0", "-0.1", "nan", "inf")),
         *((flag, value, float(value), "below 1")
