@@ -435,13 +435,13 @@ class EndTest(ProgramTest):
         self.assertEqual((process.returncode, output), (130, ""))
         self.assert_one_line(errors)
 
-    def test_a_closed_pipe_ends_it_silently(self):
+    def test_a_closed_pipe_ends_it_silently_with_status_1(self):
         process = self.start(*SMALLEST, *ENDLESS)
         for _ in range(3):
             process.stdout.readline()
         process.stdout.close()
-        process.wait(timeout=PATIENCE)
-        self.assertEqual(process.stderr.read(), "")
+        status = process.wait(timeout=PATIENCE)
+        self.assertEqual((status, process.stderr.read()), (1, ""))
 
     def test_a_full_disk_is_one_line(self):
         # Where no device is always full, a file opened only for reading refuses the text as well.
