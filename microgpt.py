@@ -2,64 +2,64 @@
 # # microgpt: how a GPT learns, in one file
 #
 # A GPT reads the tokens so far (here: letters) and gives each token a probability of coming next.
-# This file builds one, trains it on 92 names, and lets it spell names of its own. It needs nothing
+# This file builds one, trains it on 92 names and lets it invent names of its own. It needs nothing
 # but Python, and every gradient in it is derived by hand.
 #
-#     python microgpt.py            train it: half a minute or less
+#     python microgpt.py            train it, in half a minute or less
 #     python microgpt.py --help     what can be changed
 #
-# Before training the model spells noise; 5,000 steps later it spells names:
+# Before training the model spells noise. After 5,000 steps it spells names:
 #
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
-#     step  4999  loss=0.9327  …  sample 0: elijah  sample 1: joee  sample 2: thomas  …
+#     step  4999  loss=0.8991  …  sample 0: grace  sample 1: ellii  sample 2: rose  …
 #
-# The model. It holds 3,632 numbers, its parameters: `wte`, `wpe`, and those in the two middle lines.
+# The model, with a vector x for each position. All that it learns is held in 3,632 numbers, its
+# parameters: the matrices `wte` and `wpe`, and six more inside attention and feed_forward.
 #
-#     x      = wte[token] + wpe[position]          which letter, and where it stands
+#     x      = wte[token] + wpe[position]          which letter it is, and where it stands
 #     x      = x + attention(rmsnorm(x))           gather from the positions so far
 #     x      = x + feed_forward(rmsnorm(x))        work on what was gathered
-#     logits = linear(x, wte)                      a score for every letter
-#     probs  = softmax(logits)                     scores become probabilities
+#     logits = linear(x, wte)                      a score for every token
+#     probs  = softmax(logits)                     the scores as probabilities
 #
-# The training, one name after another:
+# The training, for one name after another:
 #
-#     logits, trace = forward(model, inputs, new_cache(model))       predict each next letter
-#     loss, probs = cross_entropy(logits, targets)                   how wrong was that?
-#     dlogits = cross_entropy_backward(probs, targets)               which way is worse,
-#     dmodel = backward(model, inputs, dlogits, trace)               for every parameter?
-#     adam.update(model, dmodel, step)                               so step the other way
+#     logits, trace = forward(model, inputs, new_cache(model))     predict every next letter
+#     loss, probs = cross_entropy(logits, targets)                 how wrong was that?
+#     dlogits = cross_entropy_backward(probs, targets)             what would raise the loss:
+#     dmodel = backward(model, inputs, dlogits, trace)             the slope of every parameter
+#     adam.update(model, dmodel, step)                             so step the other way
 #
 # The rest of the file explains these ten lines, from top to bottom, and the name "emma" goes with
 # us all the way. You need to know Python and, from school, what a slope is.
 
 # %% [markdown]
 # ## Notation
-# To look things up, not to learn by heart.
+# For looking things up, not for learning by heart.
 #
-#     T, S       the number of positions: those that come in now, and all so far
+#     T, S       the number of positions: of those that come in now, and of all so far
 #     C          the length of the vector at each position (n_embd)
-#     H, D       the number of attention heads, and the length of one head's vectors: H · D = C
+#     H, D       the number of attention heads, the length of one head's vectors: H · D = C
 #     V          the number of tokens in the vocabulary
 #     m, n       any two sizes, where a function does not care
-#     t; i, j    a position; indices into vectors and matrices, such as x[t][i]
-#     dx         the gradient of the loss with respect to x, in the shape of x
-#     [T, C]     a matrix of T rows of C numbers: a list of T lists
+#     t; i, j    a position; indices into vectors and matrices, as in x[t][i]
+#     dx         the slope of the loss in x, for every number in x, in the shape of x
+#     [T, C]     a matrix: a list of T lists of C numbers
 #     ln         the natural logarithm, `log` in Python
 
 # %% [markdown]
 # ## 1. Names become numbers
 # A model computes with numbers, so each different character gets one, its id. Two more tokens mark
-# the ends: `<BOS>` says "a name begins", `<EOS>` says "it ends". (One token could do both jobs, as it
-# does in some GPTs. Two are easier to tell apart in what follows.) The 92 names use 25 different
-# letters, every one but q, so V is 27.
+# the ends: `<BOS>` says that a name begins, `<EOS>` that it ends. (One token could do both jobs.
+# Two are easier to tell apart.) The 92 names use every letter but q, so there are V = 27 tokens.
 #
-# The model's task is to predict every next token. "emma" asks T = 5 questions:
+# The task is to predict each next token. "emma" asks T = 5 questions:
 #
-#     input     <BOS>   e       m       m       a
-#     target    e       m       m       a       <EOS>
+#     inputs     <BOS>   e       m       m       a
+#     targets    e       m       m       a       <EOS>
 #
-# In training the real letters always go in, however wrong the predictions were. That is called
-# teacher forcing. It makes the five questions independent, so all can be asked at once.
+# In training the inputs are the real letters, however wrong the predictions were. This is called
+# teacher forcing, and it is why all five questions can be asked at once.
 
 # %%
 import time
@@ -83,113 +83,96 @@ class Vocabulary:
     """The tokens in a list of names: `tokens` are their texts by id, `ids` is the reverse.
 
     >>> vocabulary = Vocabulary(NAMES)
-    >>> vocabulary.tokens[:6], len(vocabulary.tokens)
-    (['<BOS>', '<EOS>', 'a', 'b', 'c', 'd'], 27)
-    >>> vocabulary.decode([6, 14, 14, 2])
-    'emma'
+    >>> vocabulary.tokens[:5], len(vocabulary.tokens)
+    (['<BOS>', '<EOS>', 'a', 'b', 'c'], 27)
+    >>> vocabulary.sequence("emma", block_size=8), vocabulary.decode([6, 14, 14, 2])
+    ([0, 6, 14, 14, 2, 1], 'emma')
     """
 
     def __init__(self, documents):
         self.tokens = ["<BOS>", "<EOS>"] + sorted(set("".join(documents)))
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
-    def decode(self, ids):
-        """The text of a list of ids."""
-        return "".join(self.tokens[i] for i in ids)
-
     def sequence(self, document, block_size):
-        """The ids of BOS, the document and EOS, cut to block_size inputs and their targets.
+        """The ids of BOS, a name and EOS, cut to block_size inputs and the target of the last.
 
-        A name of block_size letters or more loses its EOS: the model never learns that it ends.
-
-        >>> Vocabulary(NAMES).sequence("emma", block_size=8)
-        [0, 6, 14, 14, 2, 1]
-        >>> Vocabulary(NAMES).sequence("emma", block_size=3)
-        [0, 6, 14, 14]
+        A name of block_size letters or more loses its EOS: that it ends there is not learned.
+        Raises KeyError for a character that has no id.
         """
         ids = [self.ids[character] for character in document[:block_size]]
         return [BOS, *ids, EOS][: block_size + 1]
 
+    def decode(self, ids):
+        """The text of a list of ids."""
+        return "".join(self.tokens[i] for i in ids)
+
 
 # %% [markdown]
 # ## 2. Learning by slopes
-# The loss measures how wrong the model is on one name. To learn is to change the parameters so that
-# the loss falls. For that we need the slope of the loss in each parameter: how much the loss changes
-# for a tiny change of that parameter. All slopes together are the gradient. A small step against it
-# lowers the loss.
+# The loss says how wrong the model was. To learn is to change the parameters so that the loss
+# falls, and that takes slopes: by how much does the loss change for a tiny change of one parameter?
+# The slopes in all parameters are the gradient. A small step against it lowers the loss.
 #
-# The slopes come from the chain rule. If w acts on y, and y acts on the loss, the two slopes
-# multiply. If w acts on the loss along several paths, the slopes of the paths add up. Here is a
-# model of two parameters, small enough for paper. Its w acts twice:
-#
-#     y = w · b                w = 3, b = 2:  y = 6
-#     z = y + w                               z = 9
-#     loss = (z - 8)²                         loss = 1
-#
-# The backward pass goes through the lines in reverse. With dy for the slope of the loss in y:
-#
-#     dz = 2 (z - 8)           = 2
-#     dy = dz                  = 2            z = y + …, with slope 1
-#     db = dy · w              = 6
-#     dw = dz + dy · b         = 6            directly into z, and through y
-#
-# So if w grows by 0.001, the loss should grow by about 0.006. And a step against both slopes, here
-# 0.01 times as long as they are, should lower the loss. The example below tries both.
+# Slopes follow the chain rule. If w acts on y, and y on the loss, the two slopes multiply. If w
+# acts on the loss along several paths, the slopes of the paths add up. Here is a model of two
+# parameters, small enough for paper, in which w acts on z twice. First come the values, from top to
+# bottom; then, from the loss backward, the slopes. dz is the slope of the loss in z, and so on.
 
 
 # %%
 def two_parameters(w, b):
-    """The loss of the model above, and its slopes: numbers w, b -> loss, dw, db.
+    """Numbers w, b -> loss, dw, db. If w grows by 0.001, the loss should grow by 0.001 · dw:
 
     >>> loss, dw, db = two_parameters(3.0, 2.0)
-    >>> loss, dw, db
-    (1.0, 6.0, 6.0)
     >>> nudged, _, _ = two_parameters(3.001, 2.0)
-    >>> round((nudged - loss) / 0.001, 2)
-    6.01
+    >>> round(nudged - loss, 4), round(0.001 * dw, 4)
+    (0.006, 0.006)
+
+    And a small step against both slopes should lower it, here from 1:
+
     >>> lower, _, _ = two_parameters(3.0 - 0.01 * dw, 2.0 - 0.01 * db)
     >>> round(lower, 2)
     0.41
     """
-    y = w * b
-    z = y + w
-    loss = (z - 8) ** 2
-    dz = 2 * (z - 8)
-    dy = dz
-    db = dy * w
-    dw = dz + dy * b
+    y = w * b  # ............. 3 · 2 = 6
+    z = y + w  # ............. 6 + 3 = 9
+    loss = (z - 8) ** 2  # ... 1
+
+    dz = 2 * (z - 8)  # ...... 2
+    dy = dz  # ............... 2, as z = y + w has slope 1 in y
+    db = dy * w  # ........... 6, as y = w · b has slope w in b
+    dw = dz + dy * b  # ...... 2 + 4 = 6: one path straight to z, one through y
     return loss, dw, db
 
 
 # %% [markdown]
-# Why not nudge every parameter, and save the mathematics? One nudge costs one forward pass and
-# gives one slope. The backward pass costs about two forward passes and gives all slopes, be it two,
-# 3,632 or billions. It is called backpropagation, and it is why large models can be trained at all.
+# Why not nudge every parameter, and skip the mathematics? A nudge costs a forward pass and gives
+# one slope: 3,632 forward passes for all of them. A backward pass costs about as much as two, and
+# gives them all. It is called backpropagation; without it no large model could be trained.
 #
-# What we really want to be small is the mean loss over all 92 names. Its gradient would take all 92
-# at every step. We take one name at a time: its gradient is a noisy estimate of the whole one, at
-# one 92nd of the price. This is stochastic gradient descent. Two things in section 8 are there to
-# tame the noise: averages over recent gradients, and steps that become smaller.
+# What should become small is the mean loss over all names. Its gradient would cost 92 backward
+# passes a step. We take one name a step, whose gradient is a noisy estimate of the whole one. This
+# is stochastic gradient descent. Section 8 shows what is done about the noise.
 
 # %% [markdown]
 # ## 3. Operations
-# All that the model does is done by seven operations. Each has its backward right below it. The
-# backward of y = f(x) is given dy, worked out by what came after f, and returns dx.
+# The model is made of a few operations. Each has its backward: for y = f(x), it is given dy, which
+# was worked out by what came after f, and returns dx.
 #
-# First the products. `linear` compares: y[t][i] is the dot product of position t's vector with row i
-# of w. For vectors of like size, it is large if they point the same way, and about 0 if they have
-# nothing in common. `mix` blends: y[t] is a sum of rows, each with its weight. Each of the two turns
-# out to be the backward of the other.
+# The products come first. `linear` compares: y[t][i] is the dot product of x[t] and row i of w. The
+# more nearly two vectors of given lengths point the same way, the larger it is; at right angles it
+# is 0. `mix` blends: y[t] is a sum of rows, each times its weight. Each of the two turns out to be
+# the backward of the other.
 
 # %%
 try:
-    from math import sumprod as dot  # from Python 3.12 on, the same in compiled code
+    from math import sumprod as dot  # from Python 3.12 on
 except ImportError:
 
     def dot(a, b):
         """Σ_i a[i] b[i]: two vectors [n] -> a number. Raises ValueError if their lengths differ."""
         if len(a) != len(b):
-            raise ValueError("a dot product needs two vectors of the same length")
+            raise ValueError("a dot product takes two vectors of the same length")
         return sum(map(mul, a, b))
 
 
@@ -199,18 +182,14 @@ def add(a, b):
 
 
 def transpose(rows):
-    """Rows become columns: [m, n] -> [n, m].
-
-    >>> transpose([[1, 2, 3], [4, 5, 6]])
-    [(1, 4), (2, 5), (3, 6)]
-    """
+    """Rows become columns: [m, n] -> [n, m]."""
     return list(zip(*rows))
 
 
 def linear(x, w):
     """y[t][i] = Σ_j w[i][j] x[t][j]: x [T, n], w [m, n] -> y [T, m].
 
-    >>> linear([[10.0, 1.0]], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> linear([[10.0, 1.0]], w=[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     [[12.0, 34.0, 56.0]]
     """
     return [[dot(x_t, row) for row in w] for x_t in x]
@@ -219,17 +198,19 @@ def linear(x, w):
 def mix(weights, rows):
     """y[t] = Σ_i weights[t][i] rows[i]: weights [T, m], rows [m, n] -> y [T, n].
 
-    A row of weight 0 adds nothing and is skipped. In sections 4 and 5 many weights will be 0.
+    A row with weight 0 is skipped. In sections 4 and 5 there will be many.
 
-    >>> mix([[10.0, 0.0, 1.0]], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> mix([[10.0, 0.0, 1.0]], rows=[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     [[15.0, 26.0]]
     """
     y = []
     for weights_t in weights:
         y_t = []
         for weight, row in zip(weights_t, rows):
-            if weight:
-                y_t = [a + weight * b for a, b in zip(y_t, row)] if y_t else [weight * b for b in row]
+            if weight and y_t:
+                y_t = [a + weight * b for a, b in zip(y_t, row)]
+            elif weight:
+                y_t = [weight * b for b in row]
         y.append(y_t or [0.0] * len(rows[0]))
     return y
 
@@ -238,13 +219,13 @@ def mix(weights, rows):
 def linear_backward(dy, x, w):
     """Backward of linear: dy [T, m], x [T, n], w [m, n] -> dx [T, n], dw [m, n].
 
-    In y[t][i] = Σ_j w[i][j] x[t][j], x[t][j] acts on y[t][i] for every i, with slope w[i][j], and
-    w[i][j] acts on y[t][i] for every t, with slope x[t][j]. Slopes multiply, paths add up:
+    x[t][j] acts on every y[t][i], with slope w[i][j]. w[i][j] acts on y[t][i] at every position t,
+    with slope x[t][j]. Slopes multiply, paths add up:
 
-        dx[t][j] = Σ_i dy[t][i] w[i][j]      dx = mix(dy, w)
-        dw[i][j] = Σ_t dy[t][i] x[t][j]      dw = mix(transpose(dy), x)
+        dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
+        dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
 
-    Where there are no zeros to skip, mix(a, b) is faster as dot products: linear(a, transpose(b)).
+    Where there is no 0 to skip, mix(a, b) is faster as dot products: linear(a, transpose(b)).
 
     >>> linear_backward([[1.0, 10.0]], x=[[5.0, 6.0]], w=[[1.0, 2.0], [3.0, 4.0]])
     ([[31.0, 42.0]], [[5.0, 6.0], [50.0, 60.0]])
@@ -255,13 +236,13 @@ def linear_backward(dy, x, w):
 def mix_backward(dy, weights, rows):
     """Backward of mix: dy [T, n], weights [T, m], rows [m, n] -> dweights [T, m], drows [m, n].
 
-    In y[t][j] = Σ_i weights[t][i] rows[i][j], the factors trade places:
+    As above, from y[t][j] = Σ_i weights[t][i] rows[i][j]:
 
-        dweights[t][i] = Σ_j dy[t][j] rows[i][j]      dweights = linear(dy, rows)
-        drows[i][j] = Σ_t weights[t][i] dy[t][j]      drows = mix(transpose(weights), dy)
+        dweights[t][i] = Σ_j dy[t][j] rows[i][j]         dweights = linear(dy, rows)
+        drows[i][j] = Σ_t weights[t][i] dy[t][j]         drows = mix(transpose(weights), dy)
 
-    What mix skips is skipped here too: a weight of 0 gets a slope of 0. In this model such a weight
-    is switched off, and what switches it off has slope 0 in any case.
+    What mix skips is skipped here too: where a weight is 0, so is the dweight that is returned. It
+    is not needed, because in this model the slope of whatever made the weight 0 is 0 as well.
 
     >>> mix_backward([[5.0, 6.0]], weights=[[1.0, 10.0]], rows=[[1.0, 2.0], [3.0, 4.0]])
     ([[17.0, 39.0]], [[5.0, 6.0], [50.0, 60.0]])
@@ -274,20 +255,18 @@ def mix_backward(dy, weights, rows):
 
 
 # %% [markdown]
-# Next, `softmax` and the loss. softmax turns any scores into probabilities: positive numbers that
-# add up to 1. The loss of one prediction is its surprise, -ln p(target). It is 0 if the model was
-# sure of the right token, and grows without limit as the model gives that token less. For a model
-# that knows nothing and holds all 27 tokens to be equally likely, it is ln 27 = 3.30.
-#
-# Why a logarithm? The probability of a whole name is the product of its tokens' probabilities, and
-# ln turns the product into a sum. The loss of a name is the mean over its T predictions.
+# `softmax` turns scores into probabilities: positive numbers that add up to 1. `cross_entropy` is
+# the loss. For one prediction it is the surprise, -ln p(target): 0 if the model was sure of what
+# came, and the larger, the less it expected it. A model that holds all 27 tokens to be equally
+# likely has ln 27 = 3.30. Why a logarithm? The probability of a name is the product of its tokens'
+# probabilities, and ln makes a sum of it. The loss of a name is the mean over its T predictions.
 
 
 # %%
 def softmax(x):
     """y[i] = e^x[i] / Σ_j e^x[j]: any numbers [n] -> probabilities [n].
 
-    The largest x is first subtracted from all, so that e^x can't overflow. It cancels out.
+    The largest x is subtracted from all, so that e^x can't overflow. It cancels out.
 
     >>> softmax([0.0, log(3)]), softmax([1000.0, 1000.0])
     ([0.25, 0.75], [0.5, 0.5])
@@ -301,44 +280,45 @@ def softmax(x):
 def softmax_backward(dy, y):
     """Backward of softmax, from its output: dy [n], y [n] -> dx [n].
 
-    y[i] = e^x[i] / S with S = Σ_j e^x[j]. By the quotient rule, the slope of y[i] in x[j] is
+    With S = Σ_j e^x[j], the quotient rule gives the slope of y[i] = e^x[i] / S in x[j]:
 
-        (e^x[i] S - e^x[i] e^x[i]) / S² = y[i] - y[i] y[i]      if i = j
-        (0 - e^x[i] e^x[j]) / S²        = - y[i] y[j]           if not
+        if i = j    (e^x[i] S - e^x[i] e^x[i]) / S² = y[i] - y[i] y[i]
+        if not      (0 - e^x[i] e^x[j]) / S²        = -y[i] y[j]
 
-    Multiplied by dy[i] and added up over i:  dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i])
+    Times dy[i], and added up over all i: dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i]).
 
     >>> softmax_backward([1.0, 0.0], [0.25, 0.75])
     [0.1875, -0.1875]
     """
-    average = dot(dy, y)  # of the dy[i], each with weight y[i]
+    average = dot(dy, y)  # of dy, each dy[i] with the weight y[i]
     return [y_i * (dy_i - average) for dy_i, y_i in zip(dy, y)]
 
 
 def cross_entropy(logits, targets):
     """The mean of -ln p(target): logits [T, V], T ids -> loss (a number), probs [T, V].
 
-    p(target) can round to 0, which has no logarithm; p of the likeliest token can't. And as
-    p(target) / p(likeliest) = e^(its logit - the largest logit), one gives the other.
+    p(target) may round to 0, which has no logarithm; p of the likeliest token can't. So the code
+    uses p(target) = p(likeliest) · e^(logit of the target - largest logit).
 
     >>> loss, probs = cross_entropy([[0.0, log(3)]], targets=[0])
     >>> round(exp(-loss), 10), probs
     (0.25, [[0.25, 0.75]])
     """
     probs = list(map(softmax, logits))
-    losses = [max(l) - l[target] - log(max(p)) for l, p, target in zip(logits, probs, targets)]
+    losses = [
+        max(scores) - scores[target] - log(max(p))
+        for scores, p, target in zip(logits, probs, targets)
+    ]
     return sum(losses) / len(losses), probs
 
 
 def cross_entropy_backward(probs, targets):
     """Backward of cross_entropy: probs [T, V], T ids -> dlogits [T, V].
 
-    For one position, loss = -ln(e^logits[target] / S) = ln S - logits[target]. The slope of ln S in
-    logits[i] is e^logits[i] / S = probs[i], and the mean divides by T:
-
-        dlogits[t][i] = (probs[t][i] - 1) / T  at the target,  probs[t][i] / T  elsewhere
-
-    That is probs minus the one-hot vector of the target: 1 in its place and 0 in all others.
+    At one position, loss = -ln(e^logits[target] / S) = ln S - logits[target]. The slope of ln S in
+    logits[i] is e^logits[i] / S, which is probs[i]; that of -logits[target] is -1 at the target. So
+    the gradient is probs minus a one-hot vector, 1 at the target and 0 elsewhere, over T for the
+    mean.
 
     >>> cross_entropy_backward([[0.25, 0.75]], targets=[0])
     [[-0.75, 0.75]]
@@ -350,10 +330,9 @@ def cross_entropy_backward(probs, targets):
 
 
 # %% [markdown]
-# Last, two operations on single vectors. `rmsnorm` gives a vector a standard size: its direction
-# stays, and its mean square becomes 1. Vectors grow and shrink during training. With rmsnorm
-# before them, attention and feed-forward always get numbers of the size they are used to.
-# `squared_relu` sets negative numbers to 0 and squares the rest.
+# `rmsnorm` keeps a vector's direction and makes its mean square 1, so that attention and
+# feed-forward get numbers of one size, however the vectors grow in training. `squared_relu` turns
+# negative numbers into 0 and squares the others. Section 5 says why.
 
 
 # %%
@@ -372,65 +351,60 @@ def rmsnorm(x):
 def rmsnorm_backward(dy, x):
     """Backward of rmsnorm: dy [n], x [n] -> dx [n].
 
-    r = u^(-1/2) with u = Σ_i x[i]² / n + 1e-5, so the slope of r in x[j] is
-    -1/2 u^(-3/2) · 2 x[j] / n = -r³ x[j] / n. x[j] acts on y[j] = r x[j] directly, with slope r,
-    and through r on every y[i], with slope x[i] each:
+    r = u^(-1/2) with u = Σ_i x[i]² / n + 1e-5, so the slope of r in x[j] is -1/2 u^(-3/2) · 2 x[j]
+    / n = -r³ x[j] / n. x[j] acts on y[j] = r x[j] directly, with slope r, and through r on every
+    y[i] = r x[i]:
 
-        dx[j] = r dy[j] - (r³ / n) (Σ_i dy[i] x[i]) x[j]
+        dx[j] = r dy[j] + Σ_i dy[i] x[i] · (-r³ x[j] / n)
 
     >>> [round(dx_i, 3) for dx_i in rmsnorm_backward([1.0, 0.0], [2.0, 2.0])]
     [0.25, -0.25]
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
-    through_r = r**3 / len(x) * dot(dy, x)
+    through_r = dot(dy, x) * r**3 / len(x)
     return [r * dy_i - through_r * x_i for dy_i, x_i in zip(dy, x)]
 
 
 def squared_relu(x):
-    """y[i] = x[i]² if x[i] > 0, else 0: [n] -> [n] (So et al. 2021).
-
-    >>> squared_relu([3.0, -3.0])
-    [9.0, 0.0]
-    """
+    """y[i] = x[i]² if x[i] > 0, else 0: [n] -> [n] (So et al. 2021)."""
     return [0.0 if x_i <= 0 else x_i * x_i for x_i in x]
 
 
 def squared_relu_backward(dy, x):
     """Backward of squared_relu: dy [n], x [n] -> dx [n]. The slope is 2 x[i] if x[i] > 0, else 0.
 
-    >>> squared_relu_backward([10.0, 10.0], [3.0, -3.0])
-    [60.0, 0.0]
+    >>> squared_relu([0.5, -3.0]), squared_relu_backward([10.0, 10.0], x=[0.5, -3.0])
+    ([0.25, 0.0], [10.0, 0.0])
     """
     return [0.0 if x_i <= 0 else 2 * x_i * dy_i for dy_i, x_i in zip(dy, x)]
 
 
 # %% [markdown]
 # ## 4. Attention
-# Inside the model each position has a vector x of C = 16 numbers. It begins as the letter and its
-# place; for "emma" that makes [5, 16]. To predict the letter after "emm", the vector of the second m
-# has to learn of what came before it. Attention is how: each position gathers from itself and from
-# those before it.
+# Each position has a vector x of C = 16 numbers, at first its letter and its place; for "emma" they
+# are [5, 16]. To predict what follows "emm", the second m has to learn what came before it. So each
+# position gathers from itself and those before it.
 #
-# Each vector is made into three, by three matrices: a query, a key and a value. One can think of the
-# query as what a position looks for, of the key as what it can be found by, and of the value as what
-# it hands over. (Nothing forces them to be that. They become what lowers the loss.) The dot product
-# of a query with a key is a score, softmax makes the scores into weights, and the position
-# receives the sum of all values, each with its weight.
+# Three matrices make three vectors of each x: a query, a key and a value. One can think of the
+# query as what a position looks for, of the key as what it is found by, and of the value as what it
+# hands over. (Nothing forces them to be that; they become what lowers the loss.) The dot products
+# of a position's query with the keys are scores. softmax makes weights of them, and the position
+# receives the sum of the values, each times its weight.
 #
-# A position must not see later ones, or it could read its own answer. This is the causal mask:
-# position t computes scores up to t only, and its weights for later ones are 0. In generation,
-# it means that keys and values never change once they are computed. They are kept in a cache,
-# and a new letter costs one position's work.
+# No position may see a later one, or it would read its own answer. This is the causal mask: a query
+# meets only the keys up to its own position, and its other weights are 0. So keys and values never
+# change when more letters follow. They are kept in a cache, and in sampling a new letter costs the
+# work for one position only.
 #
-# All this is done by H = 4 heads at once, each with D = 4 of the 16 numbers of each query, key and
-# value. So a position can gather in four ways: [5, 16] becomes 4 times [5, 4], with weights of
-# [5, 5] for each head. What the heads have gathered is joined to [5, 16] again, and one more
-# matrix, `wo`, turns it into what is added to x.
+# All this happens in H = 4 heads side by side. Each has D = 4 of the 16 numbers of every query, key
+# and value: [5, 16] is cut into 4 times [5, 4], and each head has its own [5, 5] weights. What the
+# heads gathered is joined to [5, 16] again, and a fourth matrix, `wo`, makes of it what is added to
+# x.
 
 
 # %%
 def split_heads(x, n_head):
-    """Each vector cut into one piece a head: [T, C] -> [H, T, D]. Backward is join_heads.
+    """Every vector cut into a piece for each head: [T, C] -> [H, T, D]. Backward: join_heads.
 
     >>> split_heads([[1, 2, 3, 4], [5, 6, 7, 8]], n_head=2)
     [[[1, 2], [5, 6]], [[3, 4], [7, 8]]]
@@ -440,23 +414,19 @@ def split_heads(x, n_head):
 
 
 def join_heads(heads):
-    """Each vector put together again: [H, T, D] -> [T, C]. Backward is split_heads.
-
-    >>> join_heads([[[1, 2], [5, 6]], [[3, 4], [7, 8]]])
-    [[1, 2, 3, 4], [5, 6, 7, 8]]
-    """
+    """The pieces put together again: [H, T, D] -> [T, C]. Backward: split_heads."""
     return [sum(pieces, []) for pieces in zip(*heads)]
 
 
 def attend(q, keys, values):
-    """One head (Vaswani et al. 2017, equation 1).
+    """One head (Vaswani et al. 2017, equation 1), for the last T of S positions.
 
-    q [T, D], keys and values [S, D] -> out [T, D], weights [T, S]. The last T positions ask.
+    q [T, D], keys and values [S, D] -> out [T, D], weights [T, S]
 
-    The scores are divided by √D. If the numbers in q and k are independent, with mean 0 and variance
-    1, then q · k is a sum of D products of variance 1: its variance is D, its typical size √D. With
-    a large D, scores of that size would give nearly all the weight to one position, where the slopes
-    of softmax are almost 0 and nothing is learned.
+    Scores are divided by √D. If the numbers in q and keys were independent, with mean 0 and
+    variance 1, a score would be a sum of D products of variance 1: of variance D, and of size √D.
+    With a large D, one position would get nearly all the weight; there softmax is flat, and little
+    is learned.
 
     >>> attend([[2.0], [2.0]], keys=[[1.0], [1.0]], values=[[10.0], [20.0]])
     ([[10.0], [15.0]], [[1.0, 0.0], [0.5, 0.5]])
@@ -470,9 +440,9 @@ def attend(q, keys, values):
 
 
 def attend_backward(dout, q, keys, values, weights):
-    """Backward of attend, with T = S: dout [T, D] -> dq, dkeys, dvalues, each [T, D].
+    """Backward of attend, for T = S: dout [T, D] -> dq, dkeys, dvalues, [T, D] each.
 
-    A weight of 0 has dscore = 0 by softmax_backward, so the mask needs no further thought.
+    The mask needs no care: where a weight is 0, softmax_backward gives 0.
     """
     scale = 1 / sqrt(len(q[0]))
     dweights, dvalues = mix_backward(dout, weights, values)
@@ -483,19 +453,19 @@ def attend_backward(dout, q, keys, values, weights):
 
 # %%
 def attention(x, layer, n_head, cache):
-    """y = x + wo · (all heads on rmsnorm(x)): x [T, C] -> y [T, C], trace. Appends to the cache.
+    """x plus what all heads gather from rmsnorm(x): x [T, C] -> y [T, C], trace. Fills the cache.
 
-    The trace is what backward needs to know: the slope of a product in one factor is the other
-    factor, so it has to be kept. Adding to x, not replacing it, is called a residual connection:
-    attention has to find only what to change, and gradients have a straight way back.
+    Adding to x, not replacing it, is called a residual connection: attention only has to find what
+    to change, and gradients have a straight way back. The trace is what backward needs to know: the
+    slope of a product in one factor is the other factor.
     """
     keys, values = cache
     normed = list(map(rmsnorm, x))
     q = linear(normed, layer.wq)  # [T, C]
     keys.extend(linear(normed, layer.wk))  # [S, C]
     values.extend(linear(normed, layer.wv))  # [S, C]
-    heads = [split_heads(vectors, n_head) for vectors in (q, keys, values)]  # [H, T or S, D]
-    outs, weights = zip(*map(attend, *heads))  # attend, for each head: [H, T, D], [H, T, S]
+    heads = [split_heads(vectors, n_head) for vectors in (q, keys, values)]  # 3 times [H, …, D]
+    outs, weights = zip(*map(attend, *heads))  # attend for each head: [H, T, D] and [H, T, S]
     out = join_heads(outs)  # [T, C]
     y = list(map(add, x, linear(out, layer.wo)))
     return y, (x, normed, heads, weights, out)
@@ -506,33 +476,31 @@ def attention_backward(dy, layer, trace):
     x, normed, heads, weights, out = trace
     dout, dwo = linear_backward(dy, out, layer.wo)
     douts = split_heads(dout, len(weights))
-    dheads = zip(*map(attend_backward, douts, *heads, weights))
-    dq, dk, dv = map(join_heads, dheads)  # [T, C] each
+    dq, dk, dv = map(join_heads, zip(*map(attend_backward, douts, *heads, weights)))
     dnormed_q, dwq = linear_backward(dq, normed, layer.wq)
     dnormed_k, dwk = linear_backward(dk, normed, layer.wk)
     dnormed_v, dwv = linear_backward(dv, normed, layer.wv)
-    dnormed = map(add, dnormed_q, map(add, dnormed_k, dnormed_v))
-    dx = list(map(add, dy, map(rmsnorm_backward, dnormed, x)))
+    dnormed = map(add, dnormed_q, map(add, dnormed_k, dnormed_v))  # three paths
+    dx = list(map(add, dy, map(rmsnorm_backward, dnormed, x)))  # two paths
     return dx, dwq, dwk, dwv, dwo
 
 
 # %% [markdown]
 # ## 5. Feed-forward
-# After gathering, each position works on what it has, by itself. There are 4C = 64 hidden units. Each
-# compares x with its own row of `fc1`. The better the match, the more of its row of `fc2` it adds
-# to x; a match of 0 or less counts as none. One can think of a unit as a rule: if the vector looks
-# like this, add that.
+# Then each position works on what it has, by itself. There are 4C = 64 hidden units. Each compares
+# rmsnorm(x) with its row of `fc1`; the better the match, the more of its row of `fc2` is added to
+# x. A match below 0 counts as none. One can think of a unit as a rule: if the vector looks like
+# this, add that.
 #
-# The bend at 0 is what makes it worth while: without one, two matrices could do no more than one.
-# Why squared? It learns somewhat better in large models (that is the finding of So et al.). In the
-# trained model about two of three units are at 0, on average. A unit at 0 adds nothing and has
-# slope 0, so both directions skip it: that is what `mix` is for. To be skipped, a unit must be a
-# row, so `fc2` is stored with one row a unit, as `fc1` is: [64, 16].
+# Without the bend at 0, the two matrices could do no more than one. Why squared? So et al. found
+# that it learns faster. In the trained model, two of three units are at 0 on average. Such a unit
+# adds nothing and has slope 0, and `mix` skips it. For that it has to be a row, so `fc2` is stored
+# in the shape of `fc1`, with one row for each unit.
 
 
 # %%
 def feed_forward(x, layer):
-    """y = x + Σ_i hidden[i] fc2[i], hidden = squared_relu(fc1 · rmsnorm(x)): x [T, C] -> y, trace."""
+    """x plus the rows of fc2, by how well those of fc1 match: x [T, C] -> y [T, C], trace."""
     normed = list(map(rmsnorm, x))
     matches = linear(normed, layer.fc1)  # [T, C] -> [T, 4C]
     hidden = list(map(squared_relu, matches))
@@ -545,7 +513,7 @@ def feed_forward_backward(dy, layer, trace):
     x, normed, matches, hidden = trace
     dhidden, dfc2 = mix_backward(dy, hidden, layer.fc2)
     dmatches = list(map(squared_relu_backward, dhidden, matches))
-    # The backward of linear, by mix, because most of dmatches is 0:
+    # linear_backward by mix, because most of dmatches is 0:
     dnormed, dfc1 = mix(dmatches, layer.fc1), mix(transpose(dmatches), normed)
     dx = list(map(add, dy, map(rmsnorm_backward, dnormed, x)))
     return dx, dfc1, dfc2
@@ -553,61 +521,61 @@ def feed_forward_backward(dy, layer, trace):
 
 # %% [markdown]
 # ## 6. The model
-# Now the parts come together, and they need their sizes. Nothing else in the file knows that C is 16
-# or that there is one layer.
+# The parts are there. Here are their sizes; nothing else in the file knows that C is 16.
 
 
 # %%
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be changed without changing code."""
+    """What can be changed without changing code. Raises ValueError for what makes no sense."""
 
     n_embd: int = 16  # length of the vectors inside the model, a multiple of n_head
     n_head: int = 4  # attention heads
     n_layer: int = 1  # layers, each of them attention and feed-forward
-    block_size: int = 8  # most tokens that can go in, and longest sample
+    block_size: int = 8  # most positions that there can be, and longest sample
     steps: int = 5000  # training steps, one name each
-    lr: float = 0.01  # learning rate, the size of the first steps
-    beta1: float = 0.9  # how slowly Adam forgets gradients
-    beta2: float = 0.95  # how slowly Adam forgets squared gradients
-    seed: int = 42  # where the random numbers start, from 0 to 2**64 - 1
+    lr: float = 0.01  # learning rate: the length of the first steps
+    beta1: float = 0.9  # how slowly Adam forgets slopes
+    beta2: float = 0.95  # how slowly Adam forgets squared slopes
+    seed: int = 42  # where random numbers start, from 0 to 2**64 - 1
     data: str = ""  # text file with one name a line (default: names.txt beside this program)
 
     def __post_init__(self):
-        """Raise ValueError for a value that makes no sense."""
-        sizes = ("n_embd", "n_head", "n_layer", "block_size", "steps")
-        rules = [(name, getattr(self, name) >= 1, "1 or more") for name in sizes] + [
-            ("n_embd", self.n_embd % max(self.n_head, 1) == 0, f"a multiple of n_head={self.n_head}"),
-            ("lr", 0 < self.lr < inf, "positive and finite"),
-            ("beta1", 0 <= self.beta1 < 1, "0 or more and below 1"),
-            ("beta2", 0 <= self.beta2 < 1, "0 or more and below 1"),
-            ("seed", 0 <= self.seed < 2**64, "from 0 to 2**64 - 1"),
-        ]
-        for name, holds, rule in rules:
-            if not holds:
-                raise ValueError(f"{name} must be {rule}, not {getattr(self, name)}")
+        if min(self.n_embd, self.n_head, self.n_layer, self.block_size, self.steps) < 1:
+            raise ValueError(f"sizes and steps must be 1 or more: {self}")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd must be a multiple of n_head: {self}")
+        if not 0 < self.lr < inf:
+            raise ValueError(f"lr must be positive and finite: {self}")
+        if not all(0 <= beta < 1 for beta in (self.beta1, self.beta2)):
+            raise ValueError(f"beta1 and beta2 must be 0 or more and below 1: {self}")
+        if self.seed >> 64:
+            raise ValueError(f"seed must be from 0 to 2**64 - 1: {self}")
 
 
 # %% [markdown]
-# Chance enters twice: in the parameters' first values, and when a sample is drawn. Python's own
-# `random` would do. This generator is short enough to read, and easy to write in any language, so
-# that other programs can check this one digit by digit.
+# Chance enters twice: in the first values of the parameters, and when a sample is drawn. Python's
+# `random` would do, but this generator is short enough to write again in any language, so that
+# other programs can check this one digit by digit. How it works does not matter for what follows.
 
 
 # %%
 class Xoshiro:
-    """The random generator xoshiro128+ (Blackman and Vigna 2021), seeded with 64 bits.
+    """The generator xoshiro128+ (Blackman and Vigna 2021): four 32-bit words, stirred at each draw.
 
-    Its state is four 32-bit words, stirred by shifts, a rotation and exclusive or (^). `& MASK`
-    keeps the low 32 bits. The seeding is simple: nearby seeds start with nearly the same numbers.
+    The seed has 64 bits. Nearby seeds start with nearly the same numbers.
 
-    >>> rng = Xoshiro(seed=0)
+    >>> rng = Xoshiro(seed=2**32)
+    >>> rng.state == [0xDEADBEEF, 0xCAFEBABF, 1, 2]
+    True
     >>> rng.state = [1, 2, 3, 4]
     >>> [rng.draw() for _ in range(6)]
     [5, 12295, 25178119, 27286542, 39879690, 1140358681]
+    >>> [rng.choice([1.0, 2.0, 1.0]) for _ in range(4)]  # draws of 76, 96, 9 and 50% of 2**32
+    [2, 2, 0, 1]
     """
 
-    MASK = 2**32 - 1
+    MASK = 2**32 - 1  # `& MASK` keeps the low 32 bits
 
     def __init__(self, seed):
         low, high = seed & self.MASK, seed >> 32 & self.MASK
@@ -615,7 +583,7 @@ class Xoshiro:
         self.state = [word & self.MASK for word in words]
 
     def draw(self):
-        """A whole number from 0 to 2**32 - 1, all as good as equally likely."""
+        """A whole number from 0 to 2**32 - 1, each very nearly equally likely."""
         s0, s1, s2, s3 = self.state
         result = s0 + s3 & self.MASK
         shifted = s1 << 9 & self.MASK
@@ -629,20 +597,13 @@ class Xoshiro:
         return result
 
     def normal(self, sigma):
-        """A number from the bell curve with mean 0 and standard deviation sigma.
-
-        Box and Muller (1958): two draws, scaled to numbers from 0 to 1, give a random point, and
-        this is how far right it lies. The +1 keeps u1 above 0, which has no logarithm.
-        """
-        u1 = (self.draw() + 1) / (2**32 + 1)
+        """A number from the bell curve of mean 0, standard deviation sigma (Box, Muller 1958)."""
+        u1 = (self.draw() + 1) / (2**32 + 1)  # above 0, so that it has a logarithm
         u2 = self.draw() / (2**32 - 1)
         return sigma * sqrt(-2 * log(u1)) * cos(2 * pi * u2)
 
     def choice(self, weights):
-        """A random index into weights [n], as likely as its weight's share of their sum.
-
-        The weights lie end to end like planks, and a dart lands somewhere along them.
-        """
+        """A random index into weights [n], as likely as its weight's share of the sum."""
         dart = self.draw() / (2**32 - 1) * sum(weights)
         for i, weight in enumerate(weights):
             dart -= weight
@@ -652,10 +613,10 @@ class Xoshiro:
 
 
 # %% [markdown]
-# The parameters start as small random numbers, but for `wo` and `fc2`, which start at 0. So at first
-# no layer adds anything to x, and the model is no more than its embeddings. (It is the custom. In
-# this small model, a random start was measured to do as well.) Because of these zeros the slopes of
-# `wq`, `wk`, `wv` and `fc1` are 0 in the first step. `wo` and `fc2` move at once, and then all do.
+# `wo` and `fc2` start at 0, as is often done, so that at first no layer adds anything to x. (In a
+# model this small, random numbers do as well.) What lies behind those zeros, `wq`, `wk`, `wv` and
+# `fc1`, has slope 0 in the first step. `wo` and `fc2` have not, and from the second step on all
+# learn.
 
 
 # %%
@@ -663,11 +624,11 @@ class Xoshiro:
 class Layer:
     """The matrices of one layer, also called a transformer block."""
 
-    wq: list  # [C, C] makes the queries
-    wk: list  # [C, C] makes the keys
-    wv: list  # [C, C] makes the values
+    wq: list  # [C, C] makes queries
+    wk: list  # [C, C] makes keys
+    wv: list  # [C, C] makes values
     wo: list  # [C, C] makes of what the heads gathered what is added to x
-    fc1: list  # [4C, C] what each hidden unit compares x with
+    fc1: list  # [4C, C] what each hidden unit compares with
     fc2: list  # [4C, C] what each hidden unit adds to x
 
 
@@ -676,18 +637,18 @@ class Model:
     """All parameters. A gradient is a Model too: dmodel.wte[i][j] is the slope in wte[i][j]."""
 
     n_head: int
-    wte: list  # [V, C] token embeddings, used at both ends
+    wte: list  # [V, C] token embeddings
     wpe: list  # [block_size, C] position embeddings
     layers: list  # of Layer
 
 
 def random_matrix(rng, n_rows, n_cols, sigma=0.02):
-    """A matrix [n_rows, n_cols] of normal draws with standard deviation sigma."""
+    """Normal draws with standard deviation sigma: -> [n_rows, n_cols]."""
     return [[rng.normal(sigma) for _ in range(n_cols)] for _ in range(n_rows)]
 
 
 def init_model(settings, vocab_size, rng):
-    """A Model with its first parameters, drawn from rng in the order in which they stand here."""
+    """A new Model, drawn from rng in the order in which the matrices stand here."""
     n_embd = settings.n_embd
     wte = random_matrix(rng, vocab_size, n_embd)
     wpe = random_matrix(rng, settings.block_size, n_embd)
@@ -709,10 +670,10 @@ def matrices(model):
 
 
 # %% [markdown]
-# Each token begins as its row of `wte`, its embedding, plus the row of `wpe` for its place. (Without
-# the second, one layer of attention could not tell "amy" from "may": a sum does not know the order
-# of its terms.) Then x goes through the layers. At the end it is compared with every row of
-# `wte`: the better the match, the likelier that token comes next.
+# A token's row of `wte` is its embedding: the vector that stands for it. The row of `wpe` for its
+# place is added. Without it, one layer of attention could not tell "amy" from "may", because a sum
+# does not know the order of its terms. At the end x is compared with every row of `wte`: the better
+# the match, the likelier that token comes next.
 
 
 # %%
@@ -722,24 +683,24 @@ def new_cache(model):
 
 
 def forward(model, tokens, cache):
-    """T ids, put at the next free positions -> logits [T, V], trace. Appends to the cache.
+    """T ids, put at the next free positions -> logits [T, V], trace. Fills the cache.
 
-    In training all inputs of a name come at once, in sampling one at a time. The numbers are
-    the same, as they must be if the cache is right:
+    All inputs of a name at once, as in training, give the same numbers as one after another, as in
+    sampling:
 
-    >>> rng = Xoshiro(seed=1)
+    >>> rng, tokens = Xoshiro(seed=1), [0, 3, 4, 4, 2]
     >>> model = init_model(Settings(n_layer=2), vocab_size=5, rng=rng)
-    >>> for w in matrices(model):  # random everywhere, so that everything acts
+    >>> for w in matrices(model):  # random numbers everywhere, so that everything acts
     ...     w[:] = random_matrix(rng, len(w), len(w[0]), sigma=0.5)
-    >>> tokens, cache = [0, 3, 4, 4, 2], new_cache(model)
     >>> at_once, _ = forward(model, tokens, new_cache(model))
+    >>> cache = new_cache(model)
     >>> [forward(model, [token], cache)[0][0] for token in tokens] == at_once
     True
 
-    Raises IndexError for an id that is too large, and if there are more than block_size positions.
-    (A negative id counts from the end, as in any list.)
+    Raises IndexError if block_size positions are taken, or an id is too large. (A negative id
+    counts from the end, as in any list.)
     """
-    start = len(cache[0][0])  # how many positions the first layer has keys of
+    start = len(cache[0][0])  # the positions that are taken, from the keys of the first layer
     x = [add(model.wte[token], model.wpe[start + t]) for t, token in enumerate(tokens)]  # [T, C]
     traces = []
     for layer, layer_cache in zip(model.layers, cache):
@@ -751,31 +712,28 @@ def forward(model, tokens, cache):
 
 # %% [markdown]
 # ## 7. The way back
-# `backward` is `forward` in reverse: from the logits through the layers, last to first, down to the
-# embeddings. Each step hands its dx on to the step before it.
+# `backward` is `forward` in reverse, from the logits through the layers, last to first, to the
+# embeddings. `wte` is used at both ends. It has two paths to the loss, and their slopes add up.
 #
-# One parameter matrix has two uses. `wte` makes the logits, and its rows are the tokens'
-# embeddings. So there are two paths, and their slopes add up.
-#
-# In a framework such as PyTorch you would write only `forward`. It records every operation as it
-# runs, and then calls their backwards in reverse, as this file does by hand.
+# With a framework such as PyTorch you would write only the forward functions. It records each
+# operation as it runs, and calls the backwards by itself. They are the same as here.
 
 
 # %%
 def backward(model, tokens, dlogits, trace):
     """Backward of forward, from an empty cache: T ids, dlogits [T, V] -> the gradient, a Model.
 
-    The first use of wte gives every token's row a slope: each is a possible answer. The second
-    adds to the rows of the tokens that came in, here 0, 2 and 3:
+    The use of wte at the end gives a slope to every token's row, because each could have been the
+    answer. The use at the start adds to the rows of the tokens that came in, here 0, 2 and 3:
 
-    >>> model, tokens = init_model(Settings(), 5, Xoshiro(1)), [0, 3, 3, 2]
-    >>> logits, trace = forward(model, tokens, new_cache(model))
-    >>> _, probs = cross_entropy(logits, [3, 3, 2, 1])
-    >>> dlogits = cross_entropy_backward(probs, [3, 3, 2, 1])
-    >>> _, first_use = linear_backward(dlogits, trace[-1], model.wte)
-    >>> dmodel = backward(model, tokens, dlogits, trace)
-    >>> [row == first for row, first in zip(dmodel.wte, first_use)]
-    [False, True, False, False, True]
+    >>> model, inputs, targets = init_model(Settings(), 5, Xoshiro(1)), [0, 3, 3, 2], [3, 3, 2, 1]
+    >>> logits, (traces, x) = forward(model, inputs, new_cache(model))
+    >>> _, probs = cross_entropy(logits, targets)
+    >>> dlogits = cross_entropy_backward(probs, targets)
+    >>> _, dwte_at_end = linear_backward(dlogits, x, model.wte)
+    >>> dwte = backward(model, inputs, dlogits, (traces, x)).wte
+    >>> [token for token in range(5) if dwte[token] != dwte_at_end[token]]
+    [0, 2, 3]
     """
     traces, x = trace
     dx, dwte = linear_backward(dlogits, x, model.wte)
@@ -793,12 +751,12 @@ def backward(model, tokens, dlogits, trace):
 
 # %%
 def loss_and_gradient(model, tokens):
-    """One name's loss and its gradient: T+1 ids -> loss (a number), dmodel (a Model).
+    """Forward and backward for one name: T+1 ids -> loss (a number), dmodel (a Model).
 
-    Is the gradient right? Nudge every parameter of a small model with random numbers everywhere,
+    Is the gradient right? Take a small model with random numbers everywhere, nudge every parameter,
     and see whether the loss changes as its slope says:
 
-    >>> rng, tokens, worst = Xoshiro(seed=7), [0, 4, 5, 5, 2, 1], 0
+    >>> rng, tokens, errors = Xoshiro(seed=7), [0, 4, 5, 5, 2, 1], []
     >>> model = init_model(Settings(n_embd=4, n_head=2, n_layer=2, block_size=5), 6, rng)
     >>> for w in matrices(model):
     ...     w[:] = random_matrix(rng, len(w), len(w[0]), sigma=0.5)
@@ -809,9 +767,9 @@ def loss_and_gradient(model, tokens):
     ...             row[j] += 1e-7
     ...             nudged, _ = loss_and_gradient(model, tokens)
     ...             row[j] -= 1e-7
-    ...             worst = max(worst, abs((nudged - loss) / 1e-7 - slope))
-    >>> worst < 1e-5
-    True
+    ...             errors.append(abs((nudged - loss) / 1e-7 - slope))
+    >>> len(errors), max(errors) < 1e-5
+    (428, True)
     """
     inputs, targets = tokens[:-1], tokens[1:]
     logits, trace = forward(model, inputs, new_cache(model))
@@ -822,39 +780,38 @@ def loss_and_gradient(model, tokens):
 
 # %% [markdown]
 # ## 8. Adam
-# Each parameter now has a slope, g, and should step against it. How far? The slopes are noisy (each
-# comes from one name), and of very different sizes. Adam (Kingma and Ba 2015, Algorithm 1) keeps two
-# averages for each parameter, of g and of g², and steps by
+# Each parameter now has its slope, g, and should step against it. How far? The slopes are noisy, as
+# each comes from one name, and of very different sizes. Adam (Kingma and Ba 2015, Algorithm 1)
+# keeps two averages for each parameter, of g and of g², and steps by
 #
 #     lr · average(g) / (√average(g²) + 1e-8)
 #
-# If the slopes agree, the fraction is near 1 or -1 and the step near lr, be the slopes large or
-# small. If they keep changing sign, they cancel in the first average and not in the second, and the
-# step is shorter. The 1e-8 prevents 0 / 0. It counts only where slopes are as small as that.
+# If the slopes agree, the step is about lr long, however large or small they are. If they keep
+# changing sign, they cancel in the average of g but not in that of g², and the step is shorter. The
+# 1e-8 prevents 0 / 0, and matters only for slopes as small as itself.
 #
-# In these averages the newest g has weight 1, the one before β, then β², and so on, with β a little
-# below 1: old names are slowly forgotten. A sum with these weights is easy to keep up to date. It is
-# multiplied by β, which makes all old weights smaller, and the new g is added. Divided by n, the sum
-# of the weights themselves, it is an average:
+# Both averages forget: the newest g has weight 1, the one before it β, the one before that β², and
+# so on, with β a little below 1. Such a sum is easy to keep up to date: multiply it by β and add
+# the new g. Divided by n, the sum of the weights, it is an average:
 #
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (The closed form: multiply n by 1 - β, and all terms but two cancel. The paper keeps
-# (1 - β) · total and divides it by 1 - β^(step+1), which it calls bias correction. It is the same.)
+# (Multiply n by 1 - β, and all terms but two cancel. The paper keeps (1 - β) · total, divides it by
+# 1 - β^(step+1), and calls that bias correction.)
 #
-# The learning rate lr falls in a straight line to 0. With long steps the parameters would keep
-# jumping about with the noise of single names; shorter and shorter steps let them settle.
+# The learning rate lr falls in a straight line to 0. With steps of one length the parameters would
+# go on jumping about with the noise of single names. As the steps shrink, they settle.
 
 
 # %%
 class Adam:
-    """The two totals for every parameter of one model, and the update that uses them.
+    """The two totals for each parameter of a model, and the update that uses them.
 
-    Two steps by hand, for a slope of 3 and then 0. At step 0 both averages are of one slope, so
-    the step is 0.01 · 3 / √9. At step 1 they are 0.9 · 3 / 1.9 and 0.95 · 9 / 1.95, and of two steps
-    in all, half are done: 0.005 · 1.42105 / √4.38462 = 0.003393. The second parameter's slope is
-    1e-8: its first step is half as long.
+    Two steps by hand, of two in all, for a slope of 3 and then 0. First the averages are those of
+    one slope: the step is 0.01 · 3 / √9. Then they are 0.9 · 3 / 1.9 and 0.95 · 9 / 1.95, and lr is
+    down to one half: 0.005 · 1.42105 / √4.38462 = 0.003393. For a slope of 1e-8, the 1e-8 halves
+    the first step.
 
     >>> model = Model(1, wte=[[1.0]], wpe=[[1.0]], layers=[])
     >>> adam = Adam(model, Settings(steps=2))
@@ -877,29 +834,28 @@ class Adam:
         n1 = (1 - beta1 ** (step + 1)) / (1 - beta1)
         n2 = (1 - beta2 ** (step + 1)) / (1 - beta2)
         lr = self.settings.lr * max(0, 1 - step / self.settings.steps)
-        rate = lr / n1
         for matrix in zip(matrices(model), matrices(dmodel), self.totals, self.squares):
             for row, drow, total, square in zip(*matrix):
                 for j, g in enumerate(drow):
                     total[j] = total_j = beta1 * total[j] + g
                     square[j] = square_j = beta2 * square[j] + g * g
-                    row[j] -= rate * total_j / (sqrt(square_j / n2) + 1e-8)
+                    row[j] -= lr * (total_j / n1) / (sqrt(square_j / n2) + 1e-8)
 
 
 # %% [markdown]
 # ## 9. Sampling
-# To invent a name, start with BOS, draw a token from the probabilities that the model gives, let it
-# be the next input, and go on until EOS is drawn or all positions are taken. (Many programs divide
-# the logits by a "temperature" first: below 1 the likely tokens become likelier still, above 1 the
-# unlikely ones get more of a chance.)
+# To invent a name, start with BOS, draw a token from the model's probabilities, put it in as the
+# next input, and go on until EOS is drawn or all positions are taken. Often the logits are first
+# divided by a number, the temperature: below 1, likely tokens become likelier still; above 1,
+# unlikely ones get a better chance.
 
 
 # %%
 def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
-    BOS can be drawn like any token, by the trained model in about one sample of a hundred. It is
-    never a target, but its row of wte is in use as an input, and that row is also its logit.
+    About one sample of a hundred has a BOS in it. It is never a target, so training lowers its
+    logit. But its row of wte is an input too, and moves for that.
     """
     cache, token, sample = new_cache(model), BOS, []
     for _ in range(len(model.wpe)):  # block_size times
@@ -913,16 +869,15 @@ def generate(model, rng):
 
 # %% [markdown]
 # ## 10. Training
-# Everything is there. Training takes one name after another, 5,000 in all: each of the 92 about 54
-# times.
+# One name after another, 5,000 steps: each of the 92 names comes about 54 times.
 
 
 # %%
 def train(model, documents, vocabulary, rng, settings):
-    """Train the model in place, and print its loss and five samples every 500 steps.
+    """Train the model in place. Print the loss and five samples every 500 steps and at the end.
 
-    The loss is that of one name, before the update. It jumps about, as some names are harder to
-    guess than others. Raises FloatingPointError if it is no longer a finite number.
+    The loss is that of one name, before the update. It jumps about, because some names are harder
+    to guess than others. Raises FloatingPointError if it is not a finite number any more.
 
     >>> vocabulary, rng = Vocabulary(NAMES), Xoshiro(seed=42)
     >>> model = init_model(Settings(), len(vocabulary.tokens), rng)
@@ -948,29 +903,28 @@ def train(model, documents, vocabulary, rng, settings):
         if step % 500 == 0 or step == settings.steps - 1:
             samples = (vocabulary.decode(generate(model, rng)) for _ in range(5))
             shown = "  ".join(f"sample {i}: {sample}" for i, sample in enumerate(samples))
-            print(f"step {step:5d}  loss={loss:.4f}  t={time.perf_counter() - start:.2f}s  | {shown}")
+            seconds = time.perf_counter() - start
+            print(f"step {step:5d}  loss={loss:.4f}  t={seconds:.2f}s  | {shown}")
     print(f"Done in {time.perf_counter() - start:.3f}s")
 
 
 # %% [markdown]
-# How low can the loss go? Not to 0: nothing tells which of the 92 names will come. A model that knew
-# the list by heart would have a mean loss of about 0.81, and after 5,000 steps this one is near 0.88.
-# So it has learned the list, not what names are like: about 7 of 10 samples are names that it was
-# taught, and names kept out of training surprise it more and more. That is overfitting: too few
-# names, too often seen. On 32,000 names the same program learns what names are like, and predicts
-# names that it never saw as well as those it was taught. The README measures both.
+# How low can the loss go? Not to 0, as nothing tells which name will come. A model that knew the
+# list by heart would have a mean loss of 0.81. After 5,000 steps this one has about 0.88, and 7 of
+# 10 samples are names that it was taught. It has learned the list, not what names are like: names
+# kept out of training surprise it more and more. That is overfitting, from seeing too few names too
+# often. On 32,000 names the same program predicts names that it never saw as well as those that it
+# was taught. The README measures both.
 #
 # What do the GPTs that you can talk to add? Tokens that are pieces of words. A norm before the
-# logits, and learned gains in all norms. Batches of many texts a step, a rate that first
-# rises, limits on weights and gradients. Billions of parameters, and after all that, training on
-# conversations. What stays the same is on the first screen: predict the next token, go back through
-# the model, and step.
+# logits, and learned gains in all norms. Batches of many texts a step, a learning rate that first
+# rises, limits to weights and gradients. Billions of parameters, and in the end training on
+# conversations. What stays the same stands on the first screen.
 
 # %% [markdown]
 # ## 11. The run
-# What remains is not about GPTs: flags, files and errors. The last lines are the whole program, and
-# what they define is there for a notebook's next cell: try
-# `vocabulary.decode(generate(model, rng))`.
+# What remains is not about GPTs: files, flags and errors. The last cell is the whole program. What
+# it defines is there for a notebook's next cell: try `vocabulary.decode(generate(model, rng))`.
 
 # %%
 import argparse
@@ -993,23 +947,23 @@ def read_documents(data=""):
     if not data and not path.exists():
         return NAMES
     try:
-        content = path.read_bytes()
+        text = path.read_bytes().decode("utf-8")
     except OSError as error:
-        advice = "put a text file there with one name a line, or give another with --data"
-        raise type(error)(f"cannot read '{path}': {error.strerror}; {advice}") from None
-    try:
-        text = content.decode("utf-8").replace("\ufeff", "")  # drop byte-order marks
+        words = f"cannot read '{path}': {error.strerror}; give another file with --data"
+        raise type(error)(words) from None
     except UnicodeDecodeError as error:
-        number = len((content[: error.start].decode("utf-8") + ".").splitlines())
-        raise ValueError(f"'{path}', line {number}: not UTF-8; save it as UTF-8 text") from None
+        line = len((error.object[: error.start].decode("utf-8") + ".").splitlines())
+        raise ValueError(f"'{path}', line {line}: not UTF-8; save it as UTF-8 text") from None
     if "\0" in text:
         raise ValueError(f"'{path}' has NUL characters in it; save it as UTF-8 text")
-    documents = [line.strip() for line in text.splitlines() if line.strip()]
-    if not documents:
+    text = text.replace("\ufeff", "")  # byte-order marks
+    lines = [line.strip() for line in text.splitlines()]
+    if not any(lines):
         raise ValueError(f"'{path}' has no names in it; write one name a line")
-    return documents
+    return [line for line in lines if line]
 
 
+# %%
 class Parser(argparse.ArgumentParser):
     """argparse, but an error is a ValueError."""
 
@@ -1060,6 +1014,6 @@ if __name__ == "__main__":
         stop(1, "out of memory; try smaller sizes or less data")
     except BrokenPipeError:  # whoever read the output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1)
+        raise SystemExit(1) from None
     except (ValueError, OSError, ArithmeticError) as error:
         stop(status, str(error))
