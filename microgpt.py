@@ -134,14 +134,14 @@ def two_parameters(w, b):
     >>> round(lower, 2)
     0.41
     """
-    y = w * b  # ............. 3 · 2 = 6
-    z = y + w  # ............. 6 + 3 = 9
-    loss = (z - 8) ** 2  # ... 1
+    y = w * b  # 3 · 2 = 6
+    z = y + w  # 6 + 3 = 9
+    loss = (z - 8) ** 2  # 1
 
-    dz = 2 * (z - 8)  # ...... 2
-    dy = dz  # ............... 2, as z = y + w has slope 1 in y
-    db = dy * w  # ........... 6, as y = w · b has slope w in b
-    dw = dz + dy * b  # ...... 2 + 4 = 6: one path straight to z, one through y
+    dz = 2 * (z - 8)  # 2
+    dy = dz  # 2, as z = y + w has slope 1 in y
+    db = dy * w  # 6, as y = w · b has slope w in b
+    dw = dz + dy * b  # 2 + 4 = 6: one path straight to z, one through y
     return loss, dw, db
 
 
@@ -200,8 +200,8 @@ def mix(weights, rows):
 
     A row with weight 0 is skipped. In sections 4 and 5 there will be many.
 
-    >>> mix([[10.0, 0.0, 1.0]], rows=[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    [[15.0, 26.0]]
+    >>> mix([[10.0, 0.0, 1.0], [0.0, 0.0, 0.0]], rows=[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    [[15.0, 26.0], [0.0, 0.0]]
     """
     y = []
     for weights_t in weights:
@@ -525,7 +525,7 @@ def feed_forward_backward(dy, layer, trace):
 
 
 # %%
-@dataclass(frozen=True)
+@dataclass
 class Settings:
     """What can be changed without changing code. Raises ValueError for what makes no sense."""
 
@@ -597,7 +597,13 @@ class Xoshiro:
         return result
 
     def normal(self, sigma):
-        """A number from the bell curve of mean 0, standard deviation sigma (Box, Muller 1958)."""
+        """A number from the bell curve of mean 0, standard deviation sigma (Box, Muller 1958).
+
+        >>> rng = Xoshiro(seed=0)
+        >>> rng.state = [1, 2, 3, 4]  # so u1 = 6 / 2**32, and u2 is nearly 0
+        >>> round(rng.normal(sigma=1.0), 4) == round(sqrt(-2 * log(6 / 2**32)), 4)
+        True
+        """
         u1 = (self.draw() + 1) / (2**32 + 1)  # above 0, so that it has a logarithm
         u2 = self.draw() / (2**32 - 1)
         return sigma * sqrt(-2 * log(u1)) * cos(2 * pi * u2)
@@ -757,7 +763,7 @@ def loss_and_gradient(model, tokens):
     and see whether the loss changes as its slope says:
 
     >>> rng, tokens, errors = Xoshiro(seed=7), [0, 4, 5, 5, 2, 1], []
-    >>> model = init_model(Settings(n_embd=4, n_head=2, n_layer=2, block_size=5), 6, rng)
+    >>> model = init_model(Settings(n_embd=4, n_head=2, n_layer=2, block_size=6), 6, rng)
     >>> for w in matrices(model):
     ...     w[:] = random_matrix(rng, len(w), len(w[0]), sigma=0.5)
     >>> loss, dmodel = loss_and_gradient(model, tokens)
@@ -769,7 +775,7 @@ def loss_and_gradient(model, tokens):
     ...             row[j] -= 1e-7
     ...             errors.append(abs((nudged - loss) / 1e-7 - slope))
     >>> len(errors), max(errors) < 1e-5
-    (428, True)
+    (432, True)
     """
     inputs, targets = tokens[:-1], tokens[1:]
     logits, trace = forward(model, inputs, new_cache(model))
