@@ -16,7 +16,7 @@
 # The model, with a vector x for each position. All that it learns is held in 3,632 numbers, its
 # parameters: the matrices `wte` and `wpe`, and six more inside attention and feed_forward.
 #
-#     x      = wte[token] + wpe[position]          which letter it is, and where it stands
+#     x      = wte[token] + wpe[position]          numbers for the letter, and for its place
 #     x      = x + attention(rmsnorm(x))           gather from the positions so far
 #     x      = x + feed_forward(rmsnorm(x))        work on what was gathered
 #     logits = linear(x, wte)                      a score for every token
@@ -30,28 +30,32 @@
 #     dmodel = backward(model, inputs, dlogits, trace)             the slope of every parameter
 #     adam.update(model, dmodel, step)                             so step the other way
 #
-# The rest of the file explains these ten lines, from top to bottom, and the name "emma" goes with
-# us all the way. You need to know Python and, from school, what a slope is.
+# The rest of the file explains these ten lines, mostly with "emma" as the example. You need to know
+# Python and, from school, how to take a derivative. On a first reading you can skip the functions
+# whose names end in `_backward`: section 7 has the proof that they are right.
 
 # %% [markdown]
 # ## Notation
 # For looking things up, not for learning by heart.
 #
-#     T, S       the number of positions: of those that come in now, and of all so far
+#     T, S       the number of positions in one call; S adds those before it, in the cache
 #     C          the length of the vector at each position (n_embd)
 #     H, D       the number of attention heads, the length of one head's vectors: H · D = C
 #     V          the number of tokens in the vocabulary
 #     m, n       any two sizes, where a function does not care
 #     t; i, j    a position; indices into vectors and matrices, as in x[t][i]
-#     dx         the slope of the loss in x, for every number in x, in the shape of x
+#     dx         the slope of the loss with respect to x: one for each number in x, in its shape
 #     [T, C]     a matrix: a list of T lists of C numbers
 #     ln         the natural logarithm, `log` in Python
 
 # %% [markdown]
 # ## 1. Names become numbers
-# A model computes with numbers, so each different character gets one, its id. Two more tokens mark
-# the ends: `<BOS>` says that a name begins, `<EOS>` that it ends. (One token could do both jobs.
-# Two are easier to tell apart.) The 92 names use every letter but q, so there are V = 27 tokens.
+# Each different character gets a number, its id. Two more tokens mark the ends: `<BOS>` says that a
+# name begins, `<EOS>` that it ends. (One token could do both jobs, but two are easier to tell
+# apart.) The 92 names use every letter but q, so there are V = 27 tokens.
+#
+# An id says nothing about its letter. So the model has, for each token, a row of C = 16 numbers,
+# its embedding. They start as random numbers, and training gives them a meaning.
 #
 # The task is to predict each next token. "emma" asks T = 5 questions:
 #
@@ -94,10 +98,10 @@ class Vocabulary:
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
     def sequence(self, document, block_size):
-        """The ids of BOS, a name and EOS, cut to block_size inputs and the target of the last.
+        """The ids of BOS, a name and EOS, cut to block_size + 1: every id but the last is an input.
 
-        A name of block_size letters or more loses its EOS: that it ends there is not learned.
-        Raises KeyError for a character that has no id.
+        A name of block_size letters or more loses its EOS, so that it ends there is not learned.
+        Raises KeyError for a letter that has no id.
         """
         ids = [self.ids[character] for character in document[:block_size]]
         return [BOS, *ids, EOS][: block_size + 1]
@@ -147,22 +151,24 @@ def two_parameters(w, b):
 
 # %% [markdown]
 # Why not nudge every parameter, and skip the mathematics? A nudge costs a forward pass and gives
-# one slope: 3,632 forward passes for all of them. A backward pass costs about as much as two, and
-# gives them all. It is called backpropagation; without it no large model could be trained.
+# one slope: 3,632 passes for all of them. A backward pass costs about as much as two, and gives
+# them all. It is called backpropagation. Without it, training a large model would take far too
+# long.
 #
 # What should become small is the mean loss over all names. Its gradient would cost 92 backward
-# passes a step. We take one name a step, whose gradient is a noisy estimate of the whole one. This
-# is stochastic gradient descent. Section 8 shows what is done about the noise.
+# passes a step. We take one name a step: its gradient is a noisy estimate of the whole one. This is
+# stochastic gradient descent. (Strictly, names are then drawn at random. We go around the list.)
+# Section 8 shows what is done about the noise.
 
 # %% [markdown]
 # ## 3. Operations
-# The model is made of a few operations. Each has its backward: for y = f(x), it is given dy, which
-# was worked out by what came after f, and returns dx.
+# The model is made of a few operations. Each one has a backward: for y = f(x), f_backward is given
+# dy, worked out by what came after f, and returns dx.
 #
-# The products come first. `linear` compares: y[t][i] is the dot product of x[t] and row i of w. The
-# more nearly two vectors of given lengths point the same way, the larger it is; at right angles it
-# is 0. `mix` blends: y[t] is a sum of rows, each times its weight. Each of the two turns out to be
-# the backward of the other.
+# The products come first. The dot product of two vectors, Σ_i a[i] b[i], is large if they have
+# large numbers of the same sign in the same places, and 0 if they have nothing in common. `linear`
+# takes the dot product of each x[t] with every row of a matrix: it compares. `mix` adds up rows,
+# each times a weight: it blends. On the way back, each needs the other.
 
 # %%
 try:
@@ -206,11 +212,9 @@ def mix(weights, rows):
     y = []
     for weights_t in weights:
         y_t = []
-        for weight, row in zip(weights_t, rows):
-            if weight and y_t:
-                y_t = [a + weight * b for a, b in zip(y_t, row)]
-            elif weight:
-                y_t = [weight * b for b in row]
+        for w, row in zip(weights_t, rows):
+            if w:
+                y_t = [a + w * b for a, b in zip(y_t, row)] if y_t else [w * b for b in row]
         y.append(y_t or [0.0] * len(rows[0]))
     return y
 
@@ -225,12 +229,13 @@ def linear_backward(dy, x, w):
         dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
         dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
 
-    Where there is no 0 to skip, mix(a, b) is faster as dot products: linear(a, transpose(b)).
+    Where there is no 0 to skip, mix(a, b) is mostly faster as dot products: linear(a,
+    transpose(b)).
 
     >>> linear_backward([[1.0, 10.0]], x=[[5.0, 6.0]], w=[[1.0, 2.0], [3.0, 4.0]])
     ([[31.0, 42.0]], [[5.0, 6.0], [50.0, 60.0]])
     """
-    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
+    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))  # the two mixes
 
 
 def mix_backward(dy, weights, rows):
@@ -241,8 +246,9 @@ def mix_backward(dy, weights, rows):
         dweights[t][i] = Σ_j dy[t][j] rows[i][j]         dweights = linear(dy, rows)
         drows[i][j] = Σ_t weights[t][i] dy[t][j]         drows = mix(transpose(weights), dy)
 
-    What mix skips is skipped here too: where a weight is 0, so is the dweight that is returned. It
-    is not needed, because in this model the slope of whatever made the weight 0 is 0 as well.
+    Where mix skipped a row, its weight's slope is not needed and 0 is returned for it: such a
+    weight is 0 because of the mask (section 4) or the squared ReLU (section 5), whose own slope
+    there is 0.
 
     >>> mix_backward([[5.0, 6.0]], weights=[[1.0, 10.0]], rows=[[1.0, 2.0], [3.0, 4.0]])
     ([[17.0, 39.0]], [[5.0, 6.0], [50.0, 60.0]])
@@ -255,16 +261,16 @@ def mix_backward(dy, weights, rows):
 
 
 # %% [markdown]
-# `softmax` turns scores into probabilities: positive numbers that add up to 1. `cross_entropy` is
-# the loss. For one prediction it is the surprise, -ln p(target): 0 if the model was sure of what
-# came, and the larger, the less it expected it. A model that holds all 27 tokens to be equally
-# likely has ln 27 = 3.30. Why a logarithm? The probability of a name is the product of its tokens'
-# probabilities, and ln makes a sum of it. The loss of a name is the mean over its T predictions.
+# `softmax` turns scores into probabilities: numbers from 0 to 1 that add up to 1. `cross_entropy`
+# is the loss. For one prediction it is the surprise, -ln p(target): 0 if the model was sure of what
+# came, and larger the less it expected it. A model that finds all 27 tokens equally likely has ln
+# 27 = 3.30. Why a logarithm? The probability of a name is the product of its tokens' probabilities,
+# and ln makes a sum of it. The loss of a name is the mean over its T predictions.
 
 
 # %%
 def softmax(x):
-    """y[i] = e^x[i] / Σ_j e^x[j]: any numbers [n] -> probabilities [n].
+    """y[i] = e^x[i] / Σ_k e^x[k]: any numbers [n] -> probabilities [n].
 
     The largest x is subtracted from all, so that e^x can't overflow. It cancels out.
 
@@ -280,10 +286,11 @@ def softmax(x):
 def softmax_backward(dy, y):
     """Backward of softmax, from its output: dy [n], y [n] -> dx [n].
 
-    With S = Σ_j e^x[j], the quotient rule gives the slope of y[i] = e^x[i] / S in x[j]:
+    With Z = Σ_k e^x[k], the quotient rule gives the slope of y[i] = e^x[i] / Z with respect to
+    x[j]:
 
-        if i = j    (e^x[i] S - e^x[i] e^x[i]) / S² = y[i] - y[i] y[i]
-        if not      (0 - e^x[i] e^x[j]) / S²        = -y[i] y[j]
+        if i = j    (e^x[i] Z - e^x[i] e^x[i]) / Z² = y[i] - y[i] y[i]
+        if not      (0 - e^x[i] e^x[j]) / Z²        = -y[i] y[j]
 
     Times dy[i], and added up over all i: dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i]).
 
@@ -297,28 +304,25 @@ def softmax_backward(dy, y):
 def cross_entropy(logits, targets):
     """The mean of -ln p(target): logits [T, V], T ids -> loss (a number), probs [T, V].
 
-    p(target) may round to 0, which has no logarithm; p of the likeliest token can't. So the code
-    uses p(target) = p(likeliest) · e^(logit of the target - largest logit).
+    -ln p(target) = -ln(e^logits[target] / Z) = ln Z - logits[target], with Z = Σ_k e^logits[k].
+    p(target) can round to 0, which has no logarithm. The largest p can't, and gives ln Z.
 
     >>> loss, probs = cross_entropy([[0.0, log(3)]], targets=[0])
     >>> round(exp(-loss), 10), probs
     (0.25, [[0.25, 0.75]])
     """
     probs = list(map(softmax, logits))
-    losses = [
-        max(scores) - scores[target] - log(max(p))
-        for scores, p, target in zip(logits, probs, targets)
-    ]
+    ln_z = [max(logits_t) - log(max(probs_t)) for logits_t, probs_t in zip(logits, probs)]
+    losses = [ln_z[t] - logits[t][target] for t, target in enumerate(targets)]
     return sum(losses) / len(losses), probs
 
 
 def cross_entropy_backward(probs, targets):
     """Backward of cross_entropy: probs [T, V], T ids -> dlogits [T, V].
 
-    At one position, loss = -ln(e^logits[target] / S) = ln S - logits[target]. The slope of ln S in
-    logits[i] is e^logits[i] / S, which is probs[i]; that of -logits[target] is -1 at the target. So
-    the gradient is probs minus a one-hot vector, 1 at the target and 0 elsewhere, over T for the
-    mean.
+    At one position, loss = ln Z - logits[target]. The slope of ln Z with respect to logits[i] is
+    e^logits[i] / Z, which is probs[i]; that of -logits[target] is -1 at the target. So the gradient
+    is probs minus a one-hot vector, 1 at the target and 0 elsewhere, divided by T for the mean.
 
     >>> cross_entropy_backward([[0.25, 0.75]], targets=[0])
     [[-0.75, 0.75]]
@@ -330,16 +334,16 @@ def cross_entropy_backward(probs, targets):
 
 
 # %% [markdown]
-# `rmsnorm` keeps a vector's direction and makes its mean square 1, so that attention and
-# feed-forward get numbers of one size, however the vectors grow in training. `squared_relu` turns
-# negative numbers into 0 and squares the others. Section 5 says why.
+# `rmsnorm` keeps a vector's direction and makes its mean square very nearly 1, so that attention
+# and feed-forward get numbers of one size, however the vectors grow in training. `squared_relu`
+# turns negative numbers into 0 and squares the others. Section 5 says why.
 
 
 # %%
 def rmsnorm(x):
-    """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
+    """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019).
 
-    The 1e-5 prevents a division by 0.
+    The 1e-5 prevents a division by 0. The paper (equation 4) also has a learned factor.
 
     >>> [round(y_i, 3) for y_i in rmsnorm([3.0, -4.0])]
     [0.849, -1.131]
@@ -381,25 +385,25 @@ def squared_relu_backward(dy, x):
 
 # %% [markdown]
 # ## 4. Attention
-# Each position has a vector x of C = 16 numbers, at first its letter and its place; for "emma" they
-# are [5, 16]. To predict what follows "emm", the second m has to learn what came before it. So each
-# position gathers from itself and those before it.
+# Each position has a vector x of C = 16 numbers; for "emma" they are [5, 16]. At first x knows only
+# its own letter and place. To predict what follows "emm", the second m has to learn what came
+# before it. So each position gathers from itself and those before it.
 #
-# Three matrices make three vectors of each x: a query, a key and a value. One can think of the
-# query as what a position looks for, of the key as what it is found by, and of the value as what it
-# hands over. (Nothing forces them to be that; they become what lowers the loss.) The dot products
-# of a position's query with the keys are scores. softmax makes weights of them, and the position
-# receives the sum of the values, each times its weight.
+# Three matrices make three vectors of each rmsnorm(x): a query, a key and a value. One can think of
+# the query as what a position looks for, of the key as what it is found by, and of the value as
+# what it hands over. (Nothing forces them to be that; they become what lowers the loss.) The dot
+# products of a position's query with the keys are scores. softmax makes weights of them, and the
+# position receives the sum of the values, each times its weight.
 #
 # No position may see a later one, or it would read its own answer. This is the causal mask: a query
-# meets only the keys up to its own position, and its other weights are 0. So keys and values never
-# change when more letters follow. They are kept in a cache, and in sampling a new letter costs the
-# work for one position only.
+# meets only the keys up to its own position, and its other weights are 0. Nothing that comes later
+# can change a position's x, so its key and value stay the same when more letters follow. They are
+# kept in a cache, and in sampling a new letter costs the work for one position only.
 #
 # All this happens in H = 4 heads side by side. Each has D = 4 of the 16 numbers of every query, key
-# and value: [5, 16] is cut into 4 times [5, 4], and each head has its own [5, 5] weights. What the
-# heads gathered is joined to [5, 16] again, and a fourth matrix, `wo`, makes of it what is added to
-# x.
+# and value: [5, 16] is cut into 4 times [5, 4], and each head has its own [5, 5] weights. So a
+# position can gather in four ways at once. What it gathered is joined to [5, 16] again, and a
+# fourth matrix, `wo`, turns it into what is added to x.
 
 
 # %%
@@ -423,10 +427,9 @@ def attend(q, keys, values):
 
     q [T, D], keys and values [S, D] -> out [T, D], weights [T, S]
 
-    Scores are divided by √D. If the numbers in q and keys were independent, with mean 0 and
-    variance 1, a score would be a sum of D products of variance 1: of variance D, and of size √D.
-    With a large D, one position would get nearly all the weight; there softmax is flat, and little
-    is learned.
+    A score is a sum of D products, so with a large D it can be large. Then one position gets nearly
+    all the weight, the slopes of softmax are nearly 0, and little is learned. Dividing by √D
+    prevents that: a sum of D independent numbers of mean 0 and variance 1 has a typical size of √D.
 
     >>> attend([[2.0], [2.0]], keys=[[1.0], [1.0]], values=[[10.0], [20.0]])
     ([[10.0], [15.0]], [[1.0, 0.0], [0.5, 0.5]])
@@ -447,13 +450,13 @@ def attend_backward(dout, q, keys, values, weights):
     scale = 1 / sqrt(len(q[0]))
     dweights, dvalues = mix_backward(dout, weights, values)
     dscores = [[scale * d for d in row] for row in map(softmax_backward, dweights, weights)]
-    dq, dkeys = linear_backward(dscores, q, keys)
+    dq, dkeys = linear_backward(dscores, q, keys)  # scores were scale · linear(q, keys)
     return dq, dkeys, dvalues
 
 
 # %%
 def attention(x, layer, n_head, cache):
-    """x plus what all heads gather from rmsnorm(x): x [T, C] -> y [T, C], trace. Fills the cache.
+    """y = x + attention(rmsnorm(x)), all of it: x [T, C] -> y [T, C], trace. Fills the cache.
 
     Adding to x, not replacing it, is called a residual connection: attention only has to find what
     to change, and gradients have a straight way back. The trace is what backward needs to know: the
@@ -464,23 +467,26 @@ def attention(x, layer, n_head, cache):
     q = linear(normed, layer.wq)  # [T, C]
     keys.extend(linear(normed, layer.wk))  # [S, C]
     values.extend(linear(normed, layer.wv))  # [S, C]
-    heads = [split_heads(vectors, n_head) for vectors in (q, keys, values)]  # 3 times [H, …, D]
-    outs, weights = zip(*map(attend, *heads))  # attend for each head: [H, T, D] and [H, T, S]
-    out = join_heads(outs)  # [T, C]
+    q, k, v = (split_heads(rows, n_head) for rows in (q, keys, values))  # [H, T or S, D]
+    heads = [attend(*head) for head in zip(q, k, v)]  # H pairs: out [T, D], weights [T, S]
+    out = join_heads([head_out for head_out, _ in heads])  # [T, C]
+    weights = [head_weights for _, head_weights in heads]
     y = list(map(add, x, linear(out, layer.wo)))
-    return y, (x, normed, heads, weights, out)
+    return y, (x, normed, q, k, v, weights, out)
 
 
 def attention_backward(dy, layer, trace):
     """Backward of attention, from an empty cache: dy [T, C] -> dx [T, C], dwq, dwk, dwv, dwo."""
-    x, normed, heads, weights, out = trace
+    x, normed, q, k, v, weights, out = trace
     dout, dwo = linear_backward(dy, out, layer.wo)
-    douts = split_heads(dout, len(weights))
-    dq, dk, dv = map(join_heads, zip(*map(attend_backward, douts, *heads, weights)))
-    dnormed_q, dwq = linear_backward(dq, normed, layer.wq)
-    dnormed_k, dwk = linear_backward(dk, normed, layer.wk)
-    dnormed_v, dwv = linear_backward(dv, normed, layer.wv)
-    dnormed = map(add, dnormed_q, map(add, dnormed_k, dnormed_v))  # three paths
+    dout = split_heads(dout, len(q))  # [H, T, D]
+    dheads = [attend_backward(*head) for head in zip(dout, q, k, v, weights)]
+    dq, dk, dv = zip(*dheads)  # [H, T, D] each
+    # The rows of wq, wk and wv, one after another, make one linear [3C, C] from normed to q, k, v.
+    dqkv = join_heads([*dq, *dk, *dv])  # [T, 3C]
+    dnormed, dw = linear_backward(dqkv, normed, [*layer.wq, *layer.wk, *layer.wv])
+    n_embd = len(dy[0])
+    dwq, dwk, dwv = dw[:n_embd], dw[n_embd : 2 * n_embd], dw[2 * n_embd :]
     dx = list(map(add, dy, map(rmsnorm_backward, dnormed, x)))  # two paths
     return dx, dwq, dwk, dwv, dwo
 
@@ -489,18 +495,19 @@ def attention_backward(dy, layer, trace):
 # ## 5. Feed-forward
 # Then each position works on what it has, by itself. There are 4C = 64 hidden units. Each compares
 # rmsnorm(x) with its row of `fc1`; the better the match, the more of its row of `fc2` is added to
-# x. A match below 0 counts as none. One can think of a unit as a rule: if the vector looks like
-# this, add that.
+# x. A match of 0 or less counts as none. One can think of a unit as a rule: if the vector looks
+# like this, add that.
 #
-# Without the bend at 0, the two matrices could do no more than one. Why squared? So et al. found
-# that it learns faster. In the trained model, two of three units are at 0 on average. Such a unit
-# adds nothing and has slope 0, and `mix` skips it. For that it has to be a row, so `fc2` is stored
-# in the shape of `fc1`, with one row for each unit.
+# With nothing between them, the two matrices could do no more than one. Why the squared ReLU? So et
+# al. found that large models learn faster with it; here a plain ReLU does as well. In the trained
+# model about two thirds of the units are at 0, on average. Such a unit adds nothing and has slope
+# 0, so `mix` skips its row of `fc2`. (To make that possible, `fc2` is stored in the shape of `fc1`,
+# with one row for each unit.)
 
 
 # %%
 def feed_forward(x, layer):
-    """x plus the rows of fc2, by how well those of fc1 match: x [T, C] -> y [T, C], trace."""
+    """y = x + feed_forward(rmsnorm(x)), all of it: x [T, C] -> y [T, C], trace."""
     normed = list(map(rmsnorm, x))
     matches = linear(normed, layer.fc1)  # [T, C] -> [T, 4C]
     hidden = list(map(squared_relu, matches))
@@ -521,7 +528,7 @@ def feed_forward_backward(dy, layer, trace):
 
 # %% [markdown]
 # ## 6. The model
-# The parts are there. Here are their sizes; nothing else in the file knows that C is 16.
+# The parts are there. Here are their sizes.
 
 
 # %%
@@ -538,7 +545,7 @@ class Settings:
     beta1: float = 0.9  # how slowly Adam forgets slopes
     beta2: float = 0.95  # how slowly Adam forgets squared slopes
     seed: int = 42  # where random numbers start, from 0 to 2**64 - 1
-    data: str = ""  # text file with one name a line (default: names.txt beside this program)
+    data: str = ""  # file with one name a line (default: names.txt beside this program)
 
     def __post_init__(self):
         if min(self.n_embd, self.n_head, self.n_layer, self.block_size, self.steps) < 1:
@@ -556,7 +563,7 @@ class Settings:
 # %% [markdown]
 # Chance enters twice: in the first values of the parameters, and when a sample is drawn. Python's
 # `random` would do, but this generator is short enough to write again in any language, so that
-# other programs can check this one digit by digit. How it works does not matter for what follows.
+# other programs can check this one, digit by digit. How it works does not matter for what follows.
 
 
 # %%
@@ -620,9 +627,9 @@ class Xoshiro:
 
 # %% [markdown]
 # `wo` and `fc2` start at 0, as is often done, so that at first no layer adds anything to x. (In a
-# model this small, random numbers do as well.) What lies behind those zeros, `wq`, `wk`, `wv` and
-# `fc1`, has slope 0 in the first step. `wo` and `fc2` have not, and from the second step on all
-# learn.
+# model as small as this, random numbers do as well.) The slopes of `wq`, `wk` and `wv` come back
+# through `wo`, and those of `fc1` through `fc2`. So they are 0 in the first step. `wo` and `fc2` do
+# have slopes, from what arrives at them, and once they have moved, the others have slopes too.
 
 
 # %%
@@ -676,8 +683,8 @@ def matrices(model):
 
 
 # %% [markdown]
-# A token's row of `wte` is its embedding: the vector that stands for it. The row of `wpe` for its
-# place is added. Without it, one layer of attention could not tell "amy" from "may", because a sum
+# x begins as the sum of two rows: of `wte` for the token, and of `wpe` for the place. Without the
+# place, one layer of attention would predict the same after "amy" as after "may", because a sum
 # does not know the order of its terms. At the end x is compared with every row of `wte`: the better
 # the match, the likelier that token comes next.
 
@@ -722,7 +729,7 @@ def forward(model, tokens, cache):
 # embeddings. `wte` is used at both ends. It has two paths to the loss, and their slopes add up.
 #
 # With a framework such as PyTorch you would write only the forward functions. It records each
-# operation as it runs, and calls the backwards by itself. They are the same as here.
+# operation as it runs, and `loss.backward()` calls the backwards in reverse, much as they are here.
 
 
 # %%
@@ -794,7 +801,7 @@ def loss_and_gradient(model, tokens):
 #
 # If the slopes agree, the step is about lr long, however large or small they are. If they keep
 # changing sign, they cancel in the average of g but not in that of g², and the step is shorter. The
-# 1e-8 prevents 0 / 0, and matters only for slopes as small as itself.
+# 1e-8 prevents 0 / 0, and matters only for slopes about as small as itself.
 #
 # Both averages forget: the newest g has weight 1, the one before it β, the one before that β², and
 # so on, with β a little below 1. Such a sum is easy to keep up to date: multiply it by β and add
@@ -803,11 +810,11 @@ def loss_and_gradient(model, tokens):
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (Multiply n by 1 - β, and all terms but two cancel. The paper keeps (1 - β) · total, divides it by
-# 1 - β^(step+1), and calls that bias correction.)
+# (Multiply n by 1 - β, and all terms but two cancel. The paper starts with 1 / (1 - β) for n, its
+# value after many steps, and then corrects for that: its "bias correction".)
 #
-# The learning rate lr falls in a straight line to 0. With steps of one length the parameters would
-# go on jumping about with the noise of single names. As the steps shrink, they settle.
+# The learning rate lr falls in a straight line to 0. If it stayed the same, the parameters would go
+# on jumping about with the noise of single names. As the steps shrink, they settle.
 
 
 # %%
@@ -816,8 +823,8 @@ class Adam:
 
     Two steps by hand, of two in all, for a slope of 3 and then 0. First the averages are those of
     one slope: the step is 0.01 · 3 / √9. Then they are 0.9 · 3 / 1.9 and 0.95 · 9 / 1.95, and lr is
-    down to one half: 0.005 · 1.42105 / √4.38462 = 0.003393. For a slope of 1e-8, the 1e-8 halves
-    the first step.
+    down to one half: 0.005 · 1.42105 / √4.38462 = 0.003393. For a slope of 1e-8, the first step is
+    0.01 · 1e-8 / (1e-8 + 1e-8).
 
     >>> model = Model(1, wte=[[1.0]], wpe=[[1.0]], layers=[])
     >>> adam = Adam(model, Settings(steps=2))
@@ -839,29 +846,29 @@ class Adam:
         beta1, beta2 = self.settings.beta1, self.settings.beta2
         n1 = (1 - beta1 ** (step + 1)) / (1 - beta1)
         n2 = (1 - beta2 ** (step + 1)) / (1 - beta2)
-        lr = self.settings.lr * max(0, 1 - step / self.settings.steps)
+        rate = self.settings.lr * max(0, 1 - step / self.settings.steps) / n1
         for matrix in zip(matrices(model), matrices(dmodel), self.totals, self.squares):
             for row, drow, total, square in zip(*matrix):
                 for j, g in enumerate(drow):
                     total[j] = total_j = beta1 * total[j] + g
                     square[j] = square_j = beta2 * square[j] + g * g
-                    row[j] -= lr * (total_j / n1) / (sqrt(square_j / n2) + 1e-8)
+                    row[j] -= rate * total_j / (sqrt(square_j / n2) + 1e-8)
 
 
 # %% [markdown]
 # ## 9. Sampling
 # To invent a name, start with BOS, draw a token from the model's probabilities, put it in as the
-# next input, and go on until EOS is drawn or all positions are taken. Often the logits are first
-# divided by a number, the temperature: below 1, likely tokens become likelier still; above 1,
-# unlikely ones get a better chance.
+# next input, and go on until EOS is drawn or all positions are taken. (Many programs first divide
+# the logits by a number, the temperature. Below 1 the likeliest token becomes likelier still, above
+# 1 the others get a better chance. Here it is 1.)
 
 
 # %%
 def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
-    About one sample of a hundred has a BOS in it. It is never a target, so training lowers its
-    logit. But its row of wte is an input too, and moves for that.
+    In the trained model, about one sample of a hundred has a BOS in it. BOS is never a target, so
+    its logit is lowered; but the same row of wte is also an input, and that use moves it too.
     """
     cache, token, sample = new_cache(model), BOS, []
     for _ in range(len(model.wpe)):  # block_size times
@@ -915,22 +922,24 @@ def train(model, documents, vocabulary, rng, settings):
 
 
 # %% [markdown]
-# How low can the loss go? Not to 0, as nothing tells which name will come. A model that knew the
-# list by heart would have a mean loss of 0.81. After 5,000 steps this one has about 0.88, and 7 of
-# 10 samples are names that it was taught. It has learned the list, not what names are like: names
-# kept out of training surprise it more and more. That is overfitting, from seeing too few names too
-# often. On 32,000 names the same program predicts names that it never saw as well as those that it
-# was taught. The README measures both.
+# How low can the loss go? Not to 0, because nothing tells which name comes next. A model that knew
+# the list by heart would still have ln 92 to guess, shared among the predictions of a name: 0.81 in
+# the mean. After 5,000 steps the mean is about 0.88, from seed to seed, and 7 of 10 samples are
+# names that were taught. So the model has learned the list, not what names are like. Names kept out
+# of training surprise it less at first, then more and more. That is overfitting, from seeing too
+# few names too often. On 32,000 names in random order, the same program predicts names that it
+# never saw as well as those that it was taught. The README measures both.
 #
-# What do the GPTs that you can talk to add? Tokens that are pieces of words. A norm before the
-# logits, and learned gains in all norms. Batches of many texts a step, a learning rate that first
-# rises, limits to weights and gradients. Billions of parameters, and in the end training on
-# conversations. What stays the same stands on the first screen.
+# What do the GPTs that you can talk to add? Tokens that are pieces of words. Many layers, and
+# billions of parameters. A norm before the logits, and in all norms a learned factor for each
+# number. Batches of many texts a step, a learning rate that first rises, limits on the size of
+# parameters and gradients. And in the end, training on conversations. What stays the same, in
+# outline, stands on the first screen.
 
 # %% [markdown]
 # ## 11. The run
-# What remains is not about GPTs: files, flags and errors. The last cell is the whole program. What
-# it defines is there for a notebook's next cell: try `vocabulary.decode(generate(model, rng))`.
+# What remains is not about GPTs: files, flags and errors. The last cell runs it all. What it
+# defines is there for a notebook's next cell: try `vocabulary.decode(generate(model, rng))`.
 
 # %%
 import argparse
@@ -970,34 +979,27 @@ def read_documents(data=""):
 
 
 # %%
-class Parser(argparse.ArgumentParser):
-    """argparse, but an error is a ValueError."""
-
-    def error(self, message):
-        """Raise the message."""
-        raise ValueError(f"{message}; --help shows every flag")
+def stop(status, message):
+    """Print one line on standard error, if there is one, and exit with this status."""
+    if sys.stderr:
+        print("microgpt:", *message.splitlines(), file=sys.stderr)
+    raise SystemExit(status) from None
 
 
 def parse(arguments):
     """Command-line arguments -> Settings. The comments in Settings are the help for its flags."""
-    comments = re.findall(r"^    (\w+): \w+ = .*  # (.+)$", Path(FILE).read_text("utf-8"), re.M)
-    parser = Parser(
+    parser = argparse.ArgumentParser(
         description="Train a small GPT on a list of names and print what it invents.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
+    parser.error = lambda message: stop(2, f"{message}; --help shows every flag")
+    comments = re.findall(r"^    (\w+): \w+ = .*  # (.+)$", Path(FILE).read_text("utf-8"), re.M)
     for field, (name, comment) in zip(fields(Settings), comments):
         default = field.default or argparse.SUPPRESS
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=field.type, default=default, help=comment)
     return Settings(**vars(parser.parse_args(arguments)))
-
-
-def stop(status, message):
-    """Print one line on standard error, if there is one, and exit with this status."""
-    if sys.stderr:
-        print("microgpt:", *message.splitlines(), file=sys.stderr)
-    raise SystemExit(status)
 
 
 # %%
