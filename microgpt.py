@@ -30,13 +30,12 @@
 #     dmodel = backward(model, inputs, dlogits, trace)             the slope of every parameter
 #     adam.update(model, dmodel, step)                             so step the other way
 #
-# The rest of the file explains these ten lines, mostly with "emma" as the example. You need to know
-# Python and, from school, how to take a derivative. On a first reading you can skip the functions
-# whose names end in `_backward`: section 7 has the proof that they are right.
+# The rest explains these ten lines, with "emma" as the example. You need to know Python and how to
+# take a derivative. On a first reading, skip the functions whose names end in `_backward`: section
+# 7 proves that they are right.
 
 # %% [markdown]
 # ## Notation
-# For looking things up, not for learning by heart.
 #
 #     T, S       the number of positions in one call; S adds those before it, in the cache
 #     C          the length of the vector at each position (n_embd)
@@ -51,11 +50,11 @@
 # %% [markdown]
 # ## 1. Names become numbers
 # Each different character gets a number, its id. Two more tokens mark the ends: `<BOS>` says that a
-# name begins, `<EOS>` that it ends. (One token could do both jobs, but two are easier to tell
-# apart.) The 92 names use every letter but q, so there are V = 27 tokens.
+# name begins, `<EOS>` that it ends. (One could do both jobs; two are easier to tell apart.) The 92
+# names use every letter but q, so there are V = 27 tokens.
 #
-# An id says nothing about its letter. So the model has, for each token, a row of C = 16 numbers,
-# its embedding. They start as random numbers, and training gives them a meaning.
+# An id says nothing about its letter. So the model has a row of C = 16 numbers for each token, its
+# embedding: at first random, then whatever training makes of it.
 #
 # The task is to predict each next token. "emma" asks T = 5 questions:
 #
@@ -63,7 +62,7 @@
 #     targets    e       m       m       a       <EOS>
 #
 # In training the inputs are the real letters, however wrong the predictions were. This is called
-# teacher forcing, and it is why all five questions can be asked at once.
+# teacher forcing. It is why all five questions can be asked at once.
 
 # %%
 import time
@@ -114,13 +113,14 @@ class Vocabulary:
 # %% [markdown]
 # ## 2. Learning by slopes
 # The loss says how wrong the model was. To learn is to change the parameters so that the loss
-# falls, and that takes slopes: by how much does the loss change for a tiny change of one parameter?
-# The slopes in all parameters are the gradient. A small step against it lowers the loss.
+# falls, and that takes slopes: how much does the loss change for a tiny change of one parameter?
+# All slopes together are the gradient. A small step against it lowers the loss.
 #
 # Slopes follow the chain rule. If w acts on y, and y on the loss, the two slopes multiply. If w
 # acts on the loss along several paths, the slopes of the paths add up. Here is a model of two
-# parameters, small enough for paper, in which w acts on z twice. First come the values, from top to
-# bottom; then, from the loss backward, the slopes. dz is the slope of the loss in z, and so on.
+# parameters, small enough for paper, in which w acts on z twice. The values are computed from top
+# to bottom, the slopes from the loss back. dz is the slope of the loss with respect to z, and so
+# on.
 
 
 # %%
@@ -151,23 +151,22 @@ def two_parameters(w, b):
 
 # %% [markdown]
 # Why not nudge every parameter, and skip the mathematics? A nudge costs a forward pass and gives
-# one slope: 3,632 passes for all of them. A backward pass costs about as much as two, and gives
-# them all. It is called backpropagation. Without it, training a large model would take far too
-# long.
+# one slope: 3,632 passes for all. A backward pass costs about as much as two, and gives them all.
+# It is called backpropagation. Without it, training a large model would take far too long.
 #
-# What should become small is the mean loss over all names. Its gradient would cost 92 backward
-# passes a step. We take one name a step: its gradient is a noisy estimate of the whole one. This is
-# stochastic gradient descent. (Strictly, names are then drawn at random. We go around the list.)
-# Section 8 shows what is done about the noise.
+# What should fall is the mean loss over all names. Its gradient would cost 92 backward passes a
+# step. That of a single name is a noisy estimate of it, and we step after each. This is stochastic
+# gradient descent. (Strictly, names are then drawn at random; we go around the list.) Section 8
+# shows what is done about the noise.
 
 # %% [markdown]
 # ## 3. Operations
-# The model is made of a few operations. Each one has a backward: for y = f(x), f_backward is given
-# dy, worked out by what came after f, and returns dx.
+# Each operation has a backward: for y = f(x), it is given dy, worked out by what came after f, and
+# returns dx.
 #
 # The products come first. The dot product of two vectors, Σ_i a[i] b[i], is large if they have
 # large numbers of the same sign in the same places, and 0 if they have nothing in common. `linear`
-# takes the dot product of each x[t] with every row of a matrix: it compares. `mix` adds up rows,
+# takes the dot products of each x[t] with every row of a matrix: it compares. `mix` adds up rows,
 # each times a weight: it blends. On the way back, each needs the other.
 
 # %%
@@ -246,12 +245,8 @@ def mix_backward(dy, weights, rows):
         dweights[t][i] = Σ_j dy[t][j] rows[i][j]         dweights = linear(dy, rows)
         drows[i][j] = Σ_t weights[t][i] dy[t][j]         drows = mix(transpose(weights), dy)
 
-    Where mix skipped a row, its weight's slope is not needed and 0 is returned for it: such a
-    weight is 0 because of the mask (section 4) or the squared ReLU (section 5), whose own slope
-    there is 0.
-
-    >>> mix_backward([[5.0, 6.0]], weights=[[1.0, 10.0]], rows=[[1.0, 2.0], [3.0, 4.0]])
-    ([[17.0, 39.0]], [[5.0, 6.0], [50.0, 60.0]])
+    Where mix skipped a row, its weight's slope is not needed, and 0 is returned. Such a weight is 0
+    because of the mask (section 4) or the squared ReLU (section 5), and their own slope there is 0.
     """
     dweights = [
         [weight and dot(dy_t, row) for weight, row in zip(weights_t, rows)]
@@ -293,14 +288,12 @@ def softmax_backward(dy, y):
         if not      (0 - e^x[i] e^x[j]) / Z²        = -y[i] y[j]
 
     Times dy[i], and added up over all i: dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i]).
-
-    >>> softmax_backward([1.0, 0.0], [0.25, 0.75])
-    [0.1875, -0.1875]
     """
     average = dot(dy, y)  # of dy, each dy[i] with the weight y[i]
     return [y_i * (dy_i - average) for dy_i, y_i in zip(dy, y)]
 
 
+# %%
 def cross_entropy(logits, targets):
     """The mean of -ln p(target): logits [T, V], T ids -> loss (a number), probs [T, V].
 
@@ -323,9 +316,6 @@ def cross_entropy_backward(probs, targets):
     At one position, loss = ln Z - logits[target]. The slope of ln Z with respect to logits[i] is
     e^logits[i] / Z, which is probs[i]; that of -logits[target] is -1 at the target. So the gradient
     is probs minus a one-hot vector, 1 at the target and 0 elsewhere, divided by T for the mean.
-
-    >>> cross_entropy_backward([[0.25, 0.75]], targets=[0])
-    [[-0.75, 0.75]]
     """
     dlogits = [[p / len(targets) for p in probs_t] for probs_t in probs]
     for dlogits_t, target in zip(dlogits, targets):
@@ -335,8 +325,8 @@ def cross_entropy_backward(probs, targets):
 
 # %% [markdown]
 # `rmsnorm` keeps a vector's direction and makes its mean square very nearly 1, so that attention
-# and feed-forward get numbers of one size, however the vectors grow in training. `squared_relu`
-# turns negative numbers into 0 and squares the others. Section 5 says why.
+# and feed-forward get numbers of one size however the vectors grow in training. `squared_relu`
+# turns negative numbers into 0 and squares the others.
 
 
 # %%
@@ -360,9 +350,6 @@ def rmsnorm_backward(dy, x):
     y[i] = r x[i]:
 
         dx[j] = r dy[j] + Σ_i dy[i] x[i] · (-r³ x[j] / n)
-
-    >>> [round(dx_i, 3) for dx_i in rmsnorm_backward([1.0, 0.0], [2.0, 2.0])]
-    [0.25, -0.25]
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
     through_r = dot(dy, x) * r**3 / len(x)
@@ -389,11 +376,11 @@ def squared_relu_backward(dy, x):
 # its own letter and place. To predict what follows "emm", the second m has to learn what came
 # before it. So each position gathers from itself and those before it.
 #
-# Three matrices make three vectors of each rmsnorm(x): a query, a key and a value. One can think of
-# the query as what a position looks for, of the key as what it is found by, and of the value as
-# what it hands over. (Nothing forces them to be that; they become what lowers the loss.) The dot
-# products of a position's query with the keys are scores. softmax makes weights of them, and the
-# position receives the sum of the values, each times its weight.
+# Three matrices make a query, a key and a value of each rmsnorm(x). One can think of the query as
+# what a position looks for, of the key as what it is found by, and of the value as what it hands
+# over. (Nothing forces them to be that; they become what lowers the loss.) The dot products of a
+# position's query with the keys are scores. softmax makes weights of them, and the position
+# receives the sum of the values, each times its weight.
 #
 # No position may see a later one, or it would read its own answer. This is the causal mask: a query
 # meets only the keys up to its own position, and its other weights are 0. Nothing that comes later
@@ -402,8 +389,8 @@ def squared_relu_backward(dy, x):
 #
 # All this happens in H = 4 heads side by side. Each has D = 4 of the 16 numbers of every query, key
 # and value: [5, 16] is cut into 4 times [5, 4], and each head has its own [5, 5] weights. So a
-# position can gather in four ways at once. What it gathered is joined to [5, 16] again, and a
-# fourth matrix, `wo`, turns it into what is added to x.
+# position can gather in four ways at once. The results are joined to [5, 16] again, and a fourth
+# matrix, `wo`, turns them into what is added to x.
 
 
 # %%
@@ -458,9 +445,9 @@ def attend_backward(dout, q, keys, values, weights):
 def attention(x, layer, n_head, cache):
     """y = x + attention(rmsnorm(x)), all of it: x [T, C] -> y [T, C], trace. Fills the cache.
 
-    Adding to x, not replacing it, is called a residual connection: attention only has to find what
-    to change, and gradients have a straight way back. The trace is what backward needs to know: the
-    slope of a product in one factor is the other factor.
+    Adding to x instead of replacing it is called a residual connection: attention only has to find
+    what to change, and gradients have a straight way back. The trace is what backward needs to
+    know, because the slope of a product in one factor is the other factor.
     """
     keys, values = cache
     normed = list(map(rmsnorm, x))
@@ -498,11 +485,10 @@ def attention_backward(dy, layer, trace):
 # x. A match of 0 or less counts as none. One can think of a unit as a rule: if the vector looks
 # like this, add that.
 #
-# With nothing between them, the two matrices could do no more than one. Why the squared ReLU? So et
-# al. found that large models learn faster with it; here a plain ReLU does as well. In the trained
-# model about two thirds of the units are at 0, on average. Such a unit adds nothing and has slope
-# 0, so `mix` skips its row of `fc2`. (To make that possible, `fc2` is stored in the shape of `fc1`,
-# with one row for each unit.)
+# With nothing between them, two matrices could do no more than one. Why the squared ReLU? So et al.
+# found that large models learn faster with it; here a plain ReLU does as well. In the trained model
+# about two thirds of the units are at 0, on average. Such a unit adds nothing and has slope 0, so
+# `mix` skips its row. (For that, `fc2` is stored like `fc1`, with one row for each unit.)
 
 
 # %%
@@ -562,8 +548,8 @@ class Settings:
 
 # %% [markdown]
 # Chance enters twice: in the first values of the parameters, and when a sample is drawn. Python's
-# `random` would do, but this generator is short enough to write again in any language, so that
-# other programs can check this one, digit by digit. How it works does not matter for what follows.
+# `random` would do, but this generator is easy to write again in any language, so that other
+# programs can check this one, digit by digit. How it works does not matter for what follows.
 
 
 # %%
@@ -604,13 +590,7 @@ class Xoshiro:
         return result
 
     def normal(self, sigma):
-        """A number from the bell curve of mean 0, standard deviation sigma (Box, Muller 1958).
-
-        >>> rng = Xoshiro(seed=0)
-        >>> rng.state = [1, 2, 3, 4]  # so u1 = 6 / 2**32, and u2 is nearly 0
-        >>> round(rng.normal(sigma=1.0), 4) == round(sqrt(-2 * log(6 / 2**32)), 4)
-        True
-        """
+        """A number from the bell curve of mean 0, standard deviation sigma (Box, Muller 1958)."""
         u1 = (self.draw() + 1) / (2**32 + 1)  # above 0, so that it has a logarithm
         u2 = self.draw() / (2**32 - 1)
         return sigma * sqrt(-2 * log(u1)) * cos(2 * pi * u2)
@@ -628,8 +608,8 @@ class Xoshiro:
 # %% [markdown]
 # `wo` and `fc2` start at 0, as is often done, so that at first no layer adds anything to x. (In a
 # model as small as this, random numbers do as well.) The slopes of `wq`, `wk` and `wv` come back
-# through `wo`, and those of `fc1` through `fc2`. So they are 0 in the first step. `wo` and `fc2` do
-# have slopes, from what arrives at them, and once they have moved, the others have slopes too.
+# through `wo`, and those of `fc1` through `fc2`, so they are 0 in the first step. `wo` and `fc2` do
+# have slopes, and once they have moved, so have the others.
 
 
 # %%
@@ -726,7 +706,7 @@ def forward(model, tokens, cache):
 # %% [markdown]
 # ## 7. The way back
 # `backward` is `forward` in reverse, from the logits through the layers, last to first, to the
-# embeddings. `wte` is used at both ends. It has two paths to the loss, and their slopes add up.
+# embeddings. `wte` is used at both ends: it has two paths to the loss, and their slopes add up.
 #
 # With a framework such as PyTorch you would write only the forward functions. It records each
 # operation as it runs, and `loss.backward()` calls the backwards in reverse, much as they are here.
@@ -867,8 +847,8 @@ class Adam:
 def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
-    In the trained model, about one sample of a hundred has a BOS in it. BOS is never a target, so
-    its logit is lowered; but the same row of wte is also an input, and that use moves it too.
+    About one sample of a hundred has a BOS in it. BOS is never a target, so its logit is lowered;
+    but its row of wte is also an input, and that use moves it too.
     """
     cache, token, sample = new_cache(model), BOS, []
     for _ in range(len(model.wpe)):  # block_size times
@@ -923,9 +903,9 @@ def train(model, documents, vocabulary, rng, settings):
 
 # %% [markdown]
 # How low can the loss go? Not to 0, because nothing tells which name comes next. A model that knew
-# the list by heart would still have ln 92 to guess, shared among the predictions of a name: 0.81 in
-# the mean. After 5,000 steps the mean is about 0.88, from seed to seed, and 7 of 10 samples are
-# names that were taught. So the model has learned the list, not what names are like. Names kept out
+# the list by heart would still have ln 92 to guess, shared among a name's predictions: 0.81 in the
+# mean. After 5,000 steps the mean is about 0.88, varying with the seed, and 7 of 10 samples are
+# names that were taught. So the model has learned the list, not what names are like: names kept out
 # of training surprise it less at first, then more and more. That is overfitting, from seeing too
 # few names too often. On 32,000 names in random order, the same program predicts names that it
 # never saw as well as those that it was taught. The README measures both.
@@ -933,8 +913,8 @@ def train(model, documents, vocabulary, rng, settings):
 # What do the GPTs that you can talk to add? Tokens that are pieces of words. Many layers, and
 # billions of parameters. A norm before the logits, and in all norms a learned factor for each
 # number. Batches of many texts a step, a learning rate that first rises, limits on the size of
-# parameters and gradients. And in the end, training on conversations. What stays the same, in
-# outline, stands on the first screen.
+# parameters and gradients. In the end, training on conversations. What stays the same, in outline,
+# stands on the first screen.
 
 # %% [markdown]
 # ## 11. The run
