@@ -13,8 +13,9 @@
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
 #     step  4999  loss=0.8991  …  sample 0: grace  sample 1: ellii  sample 2: rose  …
 #
-# The model, with a vector x for each position. All that it learns is held in 3,632 numbers, its
-# parameters: the matrices `wte` and `wpe`, and six more inside attention and feed_forward.
+# This is the model; x is a vector, one for each position. All that the model learns is held in
+# 3,632 numbers, its parameters: the matrices `wte` and `wpe`, and six more inside attention and
+# feed_forward.
 #
 #     x      = wte[token] + wpe[position]          numbers for the letter, and for its place
 #     x      = x + attention(rmsnorm(x))           gather from the positions so far
@@ -22,22 +23,22 @@
 #     logits = linear(x, wte)                      a score for every token
 #     probs  = softmax(logits)                     the scores as probabilities
 #
-# The training, for one name after another:
+# This is the training, for one name after another:
 #
 #     logits, trace = forward(model, inputs, new_cache(model))     predict every next letter
-#     loss, probs = cross_entropy(logits, targets)                 how wrong was that?
-#     dlogits = cross_entropy_backward(probs, targets)             what would raise the loss:
-#     dmodel = backward(model, inputs, dlogits, trace)             the slope of every parameter
-#     adam.update(model, dmodel, step)                             so step the other way
+#     loss, probs = cross_entropy(logits, targets)                 measure how wrong that was
+#     dlogits = cross_entropy_backward(probs, targets)             the slopes for all logits,
+#     dmodel = backward(model, inputs, dlogits, trace)             and for all parameters
+#     adam.update(model, dmodel, step)                             a small step against the slopes
 #
 # The rest explains these ten lines, with "emma" as the example. You need to know Python and how to
 # take a derivative. On a first reading, skip the functions whose names end in `_backward`: section
-# 7 proves that they are right.
+# 7 checks that they are right.
 
 # %% [markdown]
 # ## Notation
 #
-#     T, S       the number of positions in one call; S adds those before it, in the cache
+#     T, S       the number of positions in one call; S counts earlier ones too (section 4)
 #     C          the length of the vector at each position (n_embd)
 #     H, D       the number of attention heads, the length of one head's vectors: H · D = C
 #     V          the number of tokens in the vocabulary
@@ -50,8 +51,8 @@
 # %% [markdown]
 # ## 1. Names become numbers
 # Each different character gets a number, its id. Two more tokens mark the ends: `<BOS>` says that a
-# name begins, `<EOS>` that it ends. (One could do both jobs; two are easier to tell apart.) The 92
-# names use every letter but q, so there are V = 27 tokens.
+# name begins, `<EOS>` that it ends. (One could do both jobs; with two, each has one meaning.) The
+# 92 names use every letter but q, so there are V = 27 tokens.
 #
 # An id says nothing about its letter. So the model has a row of C = 16 numbers for each token, its
 # embedding: at first random, then whatever training makes of it.
@@ -99,8 +100,8 @@ class Vocabulary:
     def sequence(self, document, block_size):
         """The ids of BOS, a name and EOS, cut to block_size + 1: every id but the last is an input.
 
-        A name of block_size letters or more loses its EOS, so that it ends there is not learned.
-        Raises KeyError for a letter that has no id.
+        A name of block_size letters or more loses its EOS, and the model does not learn where it
+        ends. Raises KeyError for a letter that has no id.
         """
         ids = [self.ids[character] for character in document[:block_size]]
         return [BOS, *ids, EOS][: block_size + 1]
@@ -117,10 +118,10 @@ class Vocabulary:
 # All slopes together are the gradient. A small step against it lowers the loss.
 #
 # Slopes follow the chain rule. If w acts on y, and y on the loss, the two slopes multiply. If w
-# acts on the loss along several paths, the slopes of the paths add up. Here is a model of two
-# parameters, small enough for paper, in which w acts on z twice. The values are computed from top
-# to bottom, the slopes from the loss back. dz is the slope of the loss with respect to z, and so
-# on.
+# acts on the loss along several paths, the changes that arrive by each add up, and so do the
+# slopes. Here is a model of two parameters, small enough for paper, in which w acts on z twice. The
+# values are computed from top to bottom, the slopes from the loss back. dz is the slope of the loss
+# with respect to z, and so on.
 
 
 # %%
@@ -165,9 +166,10 @@ def two_parameters(w, b):
 # returns dx.
 #
 # The products come first. The dot product of two vectors, Σ_i a[i] b[i], is large if they have
-# large numbers of the same sign in the same places, and 0 if they have nothing in common. `linear`
-# takes the dot products of each x[t] with every row of a matrix: it compares. `mix` adds up rows,
-# each times a weight: it blends. On the way back, each needs the other.
+# large numbers of the same sign in the same places, negative if the signs are opposed, and near 0
+# if the vectors are unrelated. `linear` takes the dot products of each x[t] with every row of a
+# matrix: it compares. `mix` adds up rows, each times a weight: it blends. The backward of each is
+# made of these two.
 
 # %%
 try:
@@ -260,7 +262,7 @@ def mix_backward(dy, weights, rows):
 # is the loss. For one prediction it is the surprise, -ln p(target): 0 if the model was sure of what
 # came, and larger the less it expected it. A model that finds all 27 tokens equally likely has ln
 # 27 = 3.30. Why a logarithm? The probability of a name is the product of its tokens' probabilities,
-# and ln makes a sum of it. The loss of a name is the mean over its T predictions.
+# which soon gets tiny; ln makes a sum of it. The loss of a name is the mean over its T predictions.
 
 
 # %%
@@ -297,8 +299,9 @@ def softmax_backward(dy, y):
 def cross_entropy(logits, targets):
     """The mean of -ln p(target): logits [T, V], T ids -> loss (a number), probs [T, V].
 
-    -ln p(target) = -ln(e^logits[target] / Z) = ln Z - logits[target], with Z = Σ_k e^logits[k].
-    p(target) can round to 0, which has no logarithm. The largest p can't, and gives ln Z.
+    -ln p(target) = -ln(e^logits[target] / Z) = ln Z - logits[target], with Z = Σ_k e^logits[k]. In
+    the same way ln Z = logits[k] - ln p[k] for any token k. The code takes the largest logit, whose
+    p can't round to 0.
 
     >>> loss, probs = cross_entropy([[0.0, log(3)]], targets=[0])
     >>> round(exp(-loss), 10), probs
@@ -376,10 +379,10 @@ def squared_relu_backward(dy, x):
 # its own letter and place. To predict what follows "emm", the second m has to learn what came
 # before it. So each position gathers from itself and those before it.
 #
-# Three matrices make a query, a key and a value of each rmsnorm(x). One can think of the query as
+# Three matrices turn each rmsnorm(x) into a query, a key and a value. One can think of the query as
 # what a position looks for, of the key as what it is found by, and of the value as what it hands
 # over. (Nothing forces them to be that; they become what lowers the loss.) The dot products of a
-# position's query with the keys are scores. softmax makes weights of them, and the position
+# position's query with the keys are scores. softmax turns them into weights, and the position
 # receives the sum of the values, each times its weight.
 #
 # No position may see a later one, or it would read its own answer. This is the causal mask: a query
@@ -388,8 +391,8 @@ def squared_relu_backward(dy, x):
 # kept in a cache, and in sampling a new letter costs the work for one position only.
 #
 # All this happens in H = 4 heads side by side. Each has D = 4 of the 16 numbers of every query, key
-# and value: [5, 16] is cut into 4 times [5, 4], and each head has its own [5, 5] weights. So a
-# position can gather in four ways at once. The results are joined to [5, 16] again, and a fourth
+# and value: [5, 16] is cut into four pieces of [5, 4], and each head has its own [5, 5] weights. So
+# a position can gather in four ways at once. The results are joined to [5, 16] again, and a fourth
 # matrix, `wo`, turns them into what is added to x.
 
 
@@ -416,14 +419,15 @@ def attend(q, keys, values):
 
     A score is a sum of D products, so with a large D it can be large. Then one position gets nearly
     all the weight, the slopes of softmax are nearly 0, and little is learned. Dividing by √D
-    prevents that: a sum of D independent numbers of mean 0 and variance 1 has a typical size of √D.
+    prevents that: as they partly cancel, D random numbers of mean 0 and size 1 have a sum of about
+    √D.
 
     >>> attend([[2.0], [2.0]], keys=[[1.0], [1.0]], values=[[10.0], [20.0]])
     ([[10.0], [15.0]], [[1.0, 0.0], [0.5, 0.5]])
     """
     scale = 1 / sqrt(len(q[0]))
     weights = []
-    for t, q_t in enumerate(q, start=len(keys) - len(q)):
+    for t, q_t in enumerate(q, start=len(keys) - len(q)):  # t counts from the first key
         scores = [scale * dot(q_t, key) for key in keys[: t + 1]]
         weights.append(softmax(scores) + [0.0] * (len(keys) - t - 1))  # the causal mask
     return mix(weights, values), weights
@@ -443,7 +447,7 @@ def attend_backward(dout, q, keys, values, weights):
 
 # %%
 def attention(x, layer, n_head, cache):
-    """y = x + attention(rmsnorm(x)), all of it: x [T, C] -> y [T, C], trace. Fills the cache.
+    """The whole line x + attention(rmsnorm(x)): x [T, C] -> y [T, C], trace. Fills the cache.
 
     Adding to x instead of replacing it is called a residual connection: attention only has to find
     what to change, and gradients have a straight way back. The trace is what backward needs to
@@ -485,15 +489,16 @@ def attention_backward(dy, layer, trace):
 # x. A match of 0 or less counts as none. One can think of a unit as a rule: if the vector looks
 # like this, add that.
 #
-# With nothing between them, two matrices could do no more than one. Why the squared ReLU? So et al.
-# found that large models learn faster with it; here a plain ReLU does as well. In the trained model
-# about two thirds of the units are at 0, on average. Such a unit adds nothing and has slope 0, so
-# `mix` skips its row. (For that, `fc2` is stored like `fc1`, with one row for each unit.)
+# With nothing between them, two matrices could do no more than one, because a linear function of a
+# linear function is linear. Why the squared ReLU between them? So et al. found that large models
+# learn faster with it; here a plain ReLU does as well. In the trained model about two thirds of the
+# units are at 0, on average. Such a unit adds nothing and has slope 0, so `mix` saves time by
+# skipping its row. (For that, `fc2` is stored like `fc1`, with one row for each unit.)
 
 
 # %%
 def feed_forward(x, layer):
-    """y = x + feed_forward(rmsnorm(x)), all of it: x [T, C] -> y [T, C], trace."""
+    """The whole line x + feed_forward(rmsnorm(x)): x [T, C] -> y [T, C], trace."""
     normed = list(map(rmsnorm, x))
     matches = linear(normed, layer.fc1)  # [T, C] -> [T, 4C]
     hidden = list(map(squared_relu, matches))
@@ -525,7 +530,7 @@ class Settings:
     n_embd: int = 16  # length of the vectors inside the model, a multiple of n_head
     n_head: int = 4  # attention heads
     n_layer: int = 1  # layers, each of them attention and feed-forward
-    block_size: int = 8  # most positions that there can be, and longest sample
+    block_size: int = 8  # maximum number of positions, and of tokens in a sample
     steps: int = 5000  # training steps, one name each
     lr: float = 0.01  # learning rate: the length of the first steps
     beta1: float = 0.9  # how slowly Adam forgets slopes
@@ -608,8 +613,9 @@ class Xoshiro:
 # %% [markdown]
 # `wo` and `fc2` start at 0, as is often done, so that at first no layer adds anything to x. (In a
 # model as small as this, random numbers do as well.) The slopes of `wq`, `wk` and `wv` come back
-# through `wo`, and those of `fc1` through `fc2`, so they are 0 in the first step. `wo` and `fc2` do
-# have slopes, and once they have moved, so have the others.
+# through `wo`, and those of `fc1` through `fc2`, so in the first step they are 0. But `wo` and
+# `fc2` themselves have slopes. After one step they are no longer 0, and from then on the others
+# learn too.
 
 
 # %%
@@ -620,14 +626,14 @@ class Layer:
     wq: list  # [C, C] makes queries
     wk: list  # [C, C] makes keys
     wv: list  # [C, C] makes values
-    wo: list  # [C, C] makes of what the heads gathered what is added to x
+    wo: list  # [C, C] turns what the heads gathered into what is added to x
     fc1: list  # [4C, C] what each hidden unit compares with
     fc2: list  # [4C, C] what each hidden unit adds to x
 
 
 @dataclass
 class Model:
-    """All parameters. A gradient is a Model too: dmodel.wte[i][j] is the slope in wte[i][j]."""
+    """All parameters. A gradient is a Model too: dmodel.wte[i][j] is the slope for wte[i][j]."""
 
     n_head: int
     wte: list  # [V, C] token embeddings
@@ -784,14 +790,15 @@ def loss_and_gradient(model, tokens):
 # 1e-8 prevents 0 / 0, and matters only for slopes about as small as itself.
 #
 # Both averages forget: the newest g has weight 1, the one before it β, the one before that β², and
-# so on, with β a little below 1. Such a sum is easy to keep up to date: multiply it by β and add
-# the new g. Divided by n, the sum of the weights, it is an average:
+# so on, with β a little below 1. The weighted total is easy to keep up to date: multiply it by β
+# and add the new g. Divided by n, the sum of the weights, it is the average:
 #
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (Multiply n by 1 - β, and all terms but two cancel. The paper starts with 1 / (1 - β) for n, its
-# value after many steps, and then corrects for that: its "bias correction".)
+# (Multiply n by 1 - β, and all terms but two cancel. The paper always divides by 1 / (1 - β), the
+# value of n after many steps. At first that is too much, so it makes up for it by a "bias
+# correction". The result is the same.)
 #
 # The learning rate lr falls in a straight line to 0. If it stayed the same, the parameters would go
 # on jumping about with the noise of single names. As the steps shrink, they settle.
@@ -801,10 +808,10 @@ def loss_and_gradient(model, tokens):
 class Adam:
     """The two totals for each parameter of a model, and the update that uses them.
 
-    Two steps by hand, of two in all, for a slope of 3 and then 0. First the averages are those of
-    one slope: the step is 0.01 · 3 / √9. Then they are 0.9 · 3 / 1.9 and 0.95 · 9 / 1.95, and lr is
-    down to one half: 0.005 · 1.42105 / √4.38462 = 0.003393. For a slope of 1e-8, the first step is
-    0.01 · 1e-8 / (1e-8 + 1e-8).
+    A run of two steps, by hand, for a slope of 3 and then 0. At first each average is over one
+    slope, so the parameter moves by 0.01 · 3 / √9. Then the averages are 0.9 · 3 / 1.9 and 0.95 · 9
+    / 1.95, and lr is down to one half: 0.005 · 1.42105 / √4.38462 = 0.003393. Another parameter has
+    a slope of 1e-8 and moves by 0.01 · 1e-8 / (1e-8 + 1e-8).
 
     >>> model = Model(1, wte=[[1.0]], wpe=[[1.0]], layers=[])
     >>> adam = Adam(model, Settings(steps=2))
@@ -847,8 +854,8 @@ class Adam:
 def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
-    About one sample of a hundred has a BOS in it. BOS is never a target, so its logit is lowered;
-    but its row of wte is also an input, and that use moves it too.
+    About one sample of a hundred has a BOS in it. BOS is never a target, so its logit is lowered.
+    But its row of wte is also an input, and moving it for that use can raise the logit again.
     """
     cache, token, sample = new_cache(model), BOS, []
     for _ in range(len(model.wpe)):  # block_size times
@@ -902,19 +909,20 @@ def train(model, documents, vocabulary, rng, settings):
 
 
 # %% [markdown]
-# How low can the loss go? Not to 0, because nothing tells which name comes next. A model that knew
-# the list by heart would still have ln 92 to guess, shared among a name's predictions: 0.81 in the
-# mean. After 5,000 steps the mean is about 0.88, varying with the seed, and 7 of 10 samples are
-# names that were taught. So the model has learned the list, not what names are like: names kept out
-# of training surprise it less at first, then more and more. That is overfitting, from seeing too
-# few names too often. On 32,000 names in random order, the same program predicts names that it
-# never saw as well as those that it was taught. The README measures both.
+# How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
+# the list by heart would still have ln 92 = 4.52 to guess, shared among a name's 5 or 6
+# predictions: 0.81 on average. After 5,000 steps the mean is about 0.88, varying with the seed, and
+# 7 of 10 samples are names that were taught. So the model has learned the list, not what names are
+# like: names kept out of training surprise it less at first, then more and more. That is
+# overfitting, from seeing too few names too often. On 32,000 names in random order, the same
+# program predicts names that it never saw as well as those that it was taught. The README measures
+# both.
 #
 # What do the GPTs that you can talk to add? Tokens that are pieces of words. Many layers, and
 # billions of parameters. A norm before the logits, and in all norms a learned factor for each
 # number. Batches of many texts a step, a learning rate that first rises, limits on the size of
-# parameters and gradients. In the end, training on conversations. What stays the same, in outline,
-# stands on the first screen.
+# parameters and gradients. In the end, training on conversations. The outline on the first screen
+# stays the same.
 
 # %% [markdown]
 # ## 11. The run
