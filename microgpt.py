@@ -539,16 +539,18 @@ class Settings:
     data: str = ""  # file with one name a line (default: names.txt beside this program)
 
     def __post_init__(self):
-        if min(self.n_embd, self.n_head, self.n_layer, self.block_size, self.steps) < 1:
-            raise ValueError(f"sizes and steps must be 1 or more: {self}")
+        for name in ("n_embd", "n_head", "n_layer", "block_size", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
         if self.n_embd % self.n_head:
-            raise ValueError(f"n_embd must be a multiple of n_head: {self}")
+            raise ValueError(f"n_embd {self.n_embd} must be a multiple of n_head {self.n_head}")
         if not 0 < self.lr < inf:
-            raise ValueError(f"lr must be positive and finite: {self}")
-        if not all(0 <= beta < 1 for beta in (self.beta1, self.beta2)):
-            raise ValueError(f"beta1 and beta2 must be 0 or more and below 1: {self}")
+            raise ValueError(f"lr must be positive and finite, not {self.lr}")
+        for beta in (self.beta1, self.beta2):
+            if not 0 <= beta < 1:
+                raise ValueError(f"beta1 and beta2 must be 0 or more and below 1, not {beta}")
         if self.seed >> 64:
-            raise ValueError(f"seed must be from 0 to 2**64 - 1: {self}")
+            raise ValueError(f"seed must be from 0 to 2**64 - 1, not {self.seed}")
 
 
 # %% [markdown]
@@ -931,7 +933,6 @@ def train(model, documents, vocabulary, rng, settings):
 
 # %%
 import argparse
-import os
 import re
 import sys
 from dataclasses import fields
@@ -968,10 +969,10 @@ def read_documents(data=""):
 
 # %%
 def stop(status, message):
-    """Print one line on standard error, if there is one, and exit with this status."""
-    if sys.stderr:
+    """Print the message, if there is one, in one line on standard error, and exit."""
+    if message and sys.stderr:
         print("microgpt:", *message.splitlines(), file=sys.stderr)
-    raise SystemExit(status) from None
+    raise SystemExit(status)
 
 
 def parse(arguments):
@@ -994,7 +995,7 @@ def parse(arguments):
 if __name__ == "__main__":
     if hasattr(sys.stdout, "reconfigure"):  # each line at once, ? for what can't be shown
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
-    status = 2
+    status, problem = 2, None
     try:
         started = FILE and Path(FILE).resolve() == Path(sys.argv[0]).resolve()
         settings = parse(sys.argv[1:]) if started else Settings()  # a notebook has no flags
@@ -1005,11 +1006,12 @@ if __name__ == "__main__":
         model = init_model(settings, len(vocabulary.tokens), rng)
         train(model, documents, vocabulary, rng, settings)
     except KeyboardInterrupt:
-        stop(130, "stopped")
+        status, problem = 130, "stopped"
     except MemoryError:
-        stop(1, "out of memory; try smaller sizes or less data")
-    except BrokenPipeError:  # whoever read the output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+        status, problem = 1, "out of memory; try smaller sizes or less data"
     except (ValueError, OSError, ArithmeticError) as error:
-        stop(status, str(error))
+        problem = "" if isinstance(error, BrokenPipeError) else str(error)
+        if isinstance(error, OSError) and status == 1:
+            sys.stdout = None  # it can't be written to: Python must not try again at the end
+    if problem is not None:  # only here, where the memory of what failed is free again
+        stop(status, problem)
