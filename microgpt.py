@@ -1,7 +1,7 @@
 # %% [markdown]
 # # microgpt: how a GPT learns, in one file
 #
-# A GPT reads the tokens so far (here: letters) and gives each token a probability of coming next.
+# A GPT reads the tokens so far (here: letters) and says how probable each token is to come next.
 # This file builds one, trains it on 92 names and lets it invent names of its own. It needs nothing
 # but Python, and every gradient in it is derived by hand.
 #
@@ -32,8 +32,8 @@
 #     adam.update(model, dmodel, step)                             a small step against the slopes
 #
 # The rest explains these ten lines, with "emma" as the example. You need to know Python and how to
-# take a derivative. On a first reading, skip the functions whose names end in `_backward`: section
-# 7 checks that they are right.
+# take a derivative. On a first reading, which takes about an hour, skip the functions whose names
+# end in `_backward`: section 7 checks that they are right.
 
 # %% [markdown]
 # ## Notation
@@ -44,7 +44,7 @@
 #     V          the number of tokens in the vocabulary
 #     m, n       any two sizes, where a function does not care
 #     t; i, j    a position; indices into vectors and matrices, as in x[t][i]
-#     dx         the slope of the loss with respect to x: one for each number in x, in its shape
+#     dx         the slopes of the loss with respect to the numbers in x, in the same shape
 #     [T, C]     a matrix: a list of T lists of C numbers
 #     ln         the natural logarithm, `log` in Python
 
@@ -144,32 +144,30 @@ def two_parameters(w, b):
     loss = (z - 8) ** 2  # 1
 
     dz = 2 * (z - 8)  # 2
-    dy = dz  # 2, as z = y + w has slope 1 in y
-    db = dy * w  # 6, as y = w · b has slope w in b
+    dy = dz  # 2, as z = y + w has slope 1 with respect to y
+    db = dy * w  # 6, as y = w · b has slope w with respect to b
     dw = dz + dy * b  # 2 + 4 = 6: one path straight to z, one through y
     return loss, dw, db
 
 
 # %% [markdown]
-# Why not nudge every parameter, and skip the mathematics? A nudge costs a forward pass and gives
-# one slope: 3,632 passes for all. A backward pass costs about as much as two, and gives them all.
-# It is called backpropagation. Without it, training a large model would take far too long.
+# Why not nudge every parameter, and skip the mathematics? Each nudge costs a forward pass: 3,632 of
+# them for one gradient. A backward pass costs about as much as two, and gives every slope. This is
+# backpropagation. Without it, training a large model would take far too long.
 #
-# What should fall is the mean loss over all names. Its gradient would cost 92 backward passes a
-# step. That of a single name is a noisy estimate of it, and we step after each. This is stochastic
-# gradient descent. (Strictly, names are then drawn at random; we go around the list.) Section 8
-# shows what is done about the noise.
+# What should fall is the mean loss over all names. But its gradient takes 92 backward passes, and
+# the gradient of a single name is an estimate of it, if a noisy one. So we step after every name.
+# This is stochastic gradient descent. Section 8 deals with the noise.
 
 # %% [markdown]
 # ## 3. Operations
 # Each operation has a backward: for y = f(x), it is given dy, worked out by what came after f, and
 # returns dx.
 #
-# The products come first. The dot product of two vectors, Σ_i a[i] b[i], is large if they have
-# large numbers of the same sign in the same places, negative if the signs are opposed, and near 0
-# if the vectors are unrelated. `linear` takes the dot products of each x[t] with every row of a
-# matrix: it compares. `mix` adds up rows, each times a weight: it blends. The backward of each is
-# made of these two.
+# The products come first. The dot product of two vectors, Σ_i a[i] b[i], is large if they point the
+# same way, 0 if at right angles, and negative if opposed. `linear` takes the dot products of each
+# x[t] with every row of a matrix: it compares. `mix` adds up rows, each times a weight: it blends.
+# On the way back, each needs the other.
 
 # %%
 try:
@@ -247,11 +245,12 @@ def mix_backward(dy, weights, rows):
         dweights[t][i] = Σ_j dy[t][j] rows[i][j]         dweights = linear(dy, rows)
         drows[i][j] = Σ_t weights[t][i] dy[t][j]         drows = mix(transpose(weights), dy)
 
-    Where mix skipped a row, its weight's slope is not needed, and 0 is returned. Such a weight is 0
-    because of the mask (section 4) or the squared ReLU (section 5), and their own slope there is 0.
+    Where mix skipped a row, the slope of its weight is skipped too, and left 0. Such a weight is 0
+    because of the mask (section 4) or the squared ReLU (section 5), and these would multiply its
+    slope by 0 anyway.
     """
     dweights = [
-        [weight and dot(dy_t, row) for weight, row in zip(weights_t, rows)]
+        [dot(dy_t, row) if weight else 0.0 for weight, row in zip(weights_t, rows)]
         for dy_t, weights_t in zip(dy, weights)
     ]
     return dweights, mix(transpose(weights), dy)
@@ -269,7 +268,8 @@ def mix_backward(dy, weights, rows):
 def softmax(x):
     """y[i] = e^x[i] / Σ_k e^x[k]: any numbers [n] -> probabilities [n].
 
-    The largest x is subtracted from all, so that e^x can't overflow. It cancels out.
+    Subtracting the largest x from all keeps e^x from overflowing and leaves the quotients as they
+    are.
 
     >>> softmax([0.0, log(3)]), softmax([1000.0, 1000.0])
     ([0.25, 0.75], [0.5, 0.5])
@@ -299,26 +299,24 @@ def softmax_backward(dy, y):
 def cross_entropy(logits, targets):
     """The mean of -ln p(target): logits [T, V], T ids -> loss (a number), probs [T, V].
 
-    -ln p(target) = -ln(e^logits[target] / Z) = ln Z - logits[target], with Z = Σ_k e^logits[k]. In
-    the same way ln Z = logits[k] - ln p[k] for any token k. The code takes the largest logit, whose
-    p can't round to 0.
-
-    >>> loss, probs = cross_entropy([[0.0, log(3)]], targets=[0])
-    >>> round(exp(-loss), 10), probs
-    (0.25, [[0.25, 0.75]])
+    >>> loss, probs = cross_entropy([[0.0, log(3)], [0.0, log(3)]], targets=[0, 1])
+    >>> probs, round(loss, 4) == round(-(log(0.25) + log(0.75)) / 2, 4)
+    ([[0.25, 0.75], [0.25, 0.75]], True)
     """
     probs = list(map(softmax, logits))
-    ln_z = [max(logits_t) - log(max(probs_t)) for logits_t, probs_t in zip(logits, probs)]
-    losses = [ln_z[t] - logits[t][target] for t, target in enumerate(targets)]
+    # p can round to 0, which has no logarithm; 5e-324 is the smallest number above it.
+    losses = [-log(p[target] or 5e-324) for p, target in zip(probs, targets)]
     return sum(losses) / len(losses), probs
 
 
 def cross_entropy_backward(probs, targets):
     """Backward of cross_entropy: probs [T, V], T ids -> dlogits [T, V].
 
-    At one position, loss = ln Z - logits[target]. The slope of ln Z with respect to logits[i] is
-    e^logits[i] / Z, which is probs[i]; that of -logits[target] is -1 at the target. So the gradient
-    is probs minus a one-hot vector, 1 at the target and 0 elsewhere, divided by T for the mean.
+    At one position, loss = -ln(e^logits[target] / Z) = ln Z - logits[target], with Z = Σ_k
+    e^logits[k]. The slope of ln Z with respect to logits[i] is e^logits[i] / Z = probs[i]; that of
+    -logits[target] is -1 for the target. So the gradient is probs minus a one-hot vector (1 at the
+    target, 0 elsewhere), over T for the mean. A step against it raises the target's score and
+    lowers the others, the more so the more the model believed in them.
     """
     dlogits = [[p / len(targets) for p in probs_t] for probs_t in probs]
     for dlogits_t, target in zip(dlogits, targets):
@@ -348,9 +346,11 @@ def rmsnorm(x):
 def rmsnorm_backward(dy, x):
     """Backward of rmsnorm: dy [n], x [n] -> dx [n].
 
-    r = u^(-1/2) with u = Σ_i x[i]² / n + 1e-5, so the slope of r in x[j] is -1/2 u^(-3/2) · 2 x[j]
-    / n = -r³ x[j] / n. x[j] acts on y[j] = r x[j] directly, with slope r, and through r on every
-    y[i] = r x[i]:
+    r = u^(-1/2) with u = Σ_i x[i]² / n + 1e-5. Its slope with respect to x[j] is
+
+        -1/2 u^(-3/2) · 2 x[j] / n = -r³ x[j] / n
+
+    x[j] acts on y[j] = r x[j] directly, with slope r, and through r on every y[i] = r x[i]:
 
         dx[j] = r dy[j] + Σ_i dy[i] x[i] · (-r³ x[j] / n)
     """
@@ -375,13 +375,13 @@ def squared_relu_backward(dy, x):
 
 # %% [markdown]
 # ## 4. Attention
-# Each position has a vector x of C = 16 numbers; for "emma" they are [5, 16]. At first x knows only
-# its own letter and place. To predict what follows "emm", the second m has to learn what came
+# Each position has a vector x of C = 16 numbers; for "emma" they are [5, 16]. At first x holds only
+# its own letter and place. To predict what follows "emm", the second m must find out what came
 # before it. So each position gathers from itself and those before it.
 #
-# Three matrices turn each rmsnorm(x) into a query, a key and a value. One can think of the query as
-# what a position looks for, of the key as what it is found by, and of the value as what it hands
-# over. (Nothing forces them to be that; they become what lowers the loss.) The dot products of a
+# Three matrices turn x into a query, a key and a value. One can think of the query as what a
+# position looks for, of the key as what it is found by, and of the value as what it hands over.
+# (Nothing forces them to be that; they become what lowers the loss.) The dot products of a
 # position's query with the keys are scores. softmax turns them into weights, and the position
 # receives the sum of the values, each times its weight.
 #
@@ -391,8 +391,8 @@ def squared_relu_backward(dy, x):
 # kept in a cache, and in sampling a new letter costs the work for one position only.
 #
 # All this happens in H = 4 heads side by side. Each has D = 4 of the 16 numbers of every query, key
-# and value: [5, 16] is cut into four pieces of [5, 4], and each head has its own [5, 5] weights. So
-# a position can gather in four ways at once. The results are joined to [5, 16] again, and a fourth
+# and value: [5, 16] is cut into four [5, 4], and each head has its own [5, 5] weights. So a
+# position can gather in four ways at once. The results are joined to [5, 16] again, and a fourth
 # matrix, `wo`, turns them into what is added to x.
 
 
@@ -417,10 +417,9 @@ def attend(q, keys, values):
 
     q [T, D], keys and values [S, D] -> out [T, D], weights [T, S]
 
-    A score is a sum of D products, so with a large D it can be large. Then one position gets nearly
-    all the weight, the slopes of softmax are nearly 0, and little is learned. Dividing by √D
-    prevents that: as they partly cancel, D random numbers of mean 0 and size 1 have a sum of about
-    √D.
+    A score is a sum of D products. If the numbers are random, of mean 0 and size 1, they partly
+    cancel, and the sum has a size of about √D. Large scores would give one position nearly all the
+    weight, and there the slopes of softmax are nearly 0. So scores are divided by √D.
 
     >>> attend([[2.0], [2.0]], keys=[[1.0], [1.0]], values=[[10.0], [20.0]])
     ([[10.0], [15.0]], [[1.0, 0.0], [0.5, 0.5]])
@@ -447,79 +446,68 @@ def attend_backward(dout, q, keys, values, weights):
 
 # %%
 def attention(x, layer, n_head, cache):
-    """The whole line x + attention(rmsnorm(x)): x [T, C] -> y [T, C], trace. Fills the cache.
+    """All heads: x [T, C], normed -> y [T, C], trace. Appends keys and values to the cache.
 
-    Adding to x instead of replacing it is called a residual connection: attention only has to find
-    what to change, and gradients have a straight way back. The trace is what backward needs to
-    know, because the slope of a product in one factor is the other factor.
+    The trace keeps what backward will need: the slope of a product with respect to one factor is
+    the other factor.
     """
     keys, values = cache
-    normed = list(map(rmsnorm, x))
-    q = linear(normed, layer.wq)  # [T, C]
-    keys.extend(linear(normed, layer.wk))  # [S, C]
-    values.extend(linear(normed, layer.wv))  # [S, C]
+    q = linear(x, layer.wq)  # [T, C]
+    keys.extend(linear(x, layer.wk))  # [S, C]
+    values.extend(linear(x, layer.wv))  # [S, C]
     q, k, v = (split_heads(rows, n_head) for rows in (q, keys, values))  # [H, T or S, D]
-    heads = [attend(*head) for head in zip(q, k, v)]  # H pairs: out [T, D], weights [T, S]
-    out = join_heads([head_out for head_out, _ in heads])  # [T, C]
-    weights = [head_weights for _, head_weights in heads]
-    y = list(map(add, x, linear(out, layer.wo)))
-    return y, (x, normed, q, k, v, weights, out)
+    outs, weights = zip(*map(attend, q, k, v))  # head by head: [H, T, D], [H, T, S]
+    out = join_heads(outs)  # [T, C]
+    return linear(out, layer.wo), (x, q, k, v, weights, out)
 
 
 def attention_backward(dy, layer, trace):
     """Backward of attention, from an empty cache: dy [T, C] -> dx [T, C], dwq, dwk, dwv, dwo."""
-    x, normed, q, k, v, weights, out = trace
+    x, q, k, v, weights, out = trace
     dout, dwo = linear_backward(dy, out, layer.wo)
     dout = split_heads(dout, len(q))  # [H, T, D]
-    dheads = [attend_backward(*head) for head in zip(dout, q, k, v, weights)]
-    dq, dk, dv = zip(*dheads)  # [H, T, D] each
-    # The rows of wq, wk and wv, one after another, make one linear [3C, C] from normed to q, k, v.
+    dq, dk, dv = zip(*map(attend_backward, dout, q, k, v, weights))  # [H, T, D] each
+    # The rows of wq, wk and wv, one after another, make one linear [3C, C] from x to q, k and v.
     dqkv = join_heads([*dq, *dk, *dv])  # [T, 3C]
-    dnormed, dw = linear_backward(dqkv, normed, [*layer.wq, *layer.wk, *layer.wv])
-    n_embd = len(dy[0])
-    dwq, dwk, dwv = dw[:n_embd], dw[n_embd : 2 * n_embd], dw[2 * n_embd :]
-    dx = list(map(add, dy, map(rmsnorm_backward, dnormed, x)))  # two paths
-    return dx, dwq, dwk, dwv, dwo
+    dx, dw = linear_backward(dqkv, x, [*layer.wq, *layer.wk, *layer.wv])
+    n_embd = len(dx[0])
+    return dx, dw[:n_embd], dw[n_embd : 2 * n_embd], dw[2 * n_embd :], dwo
 
 
 # %% [markdown]
 # ## 5. Feed-forward
 # Then each position works on what it has, by itself. There are 4C = 64 hidden units. Each compares
-# rmsnorm(x) with its row of `fc1`; the better the match, the more of its row of `fc2` is added to
-# x. A match of 0 or less counts as none. One can think of a unit as a rule: if the vector looks
-# like this, add that.
+# x with its row of `fc1`; the better the match, the more of its row of `fc2` it gives out. A match
+# of 0 or less counts as none. One can think of a unit as a rule: if the vector looks like this, add
+# that.
 #
 # With nothing between them, two matrices could do no more than one, because a linear function of a
-# linear function is linear. Why the squared ReLU between them? So et al. found that large models
-# learn faster with it; here a plain ReLU does as well. In the trained model about two thirds of the
-# units are at 0, on average. Such a unit adds nothing and has slope 0, so `mix` saves time by
-# skipping its row. (For that, `fc2` is stored like `fc1`, with one row for each unit.)
+# linear function is linear. Hence the squared ReLU. (So et al. found that large models learn faster
+# with it than with a plain one; here both do as well.) In the trained model about two thirds of the
+# units are at 0, on average. They add nothing and have slope 0, so `mix` saves time by skipping
+# their rows. For that, `fc2` is stored like `fc1`, with one row for each unit.
 
 
 # %%
 def feed_forward(x, layer):
-    """The whole line x + feed_forward(rmsnorm(x)): x [T, C] -> y [T, C], trace."""
-    normed = list(map(rmsnorm, x))
-    matches = linear(normed, layer.fc1)  # [T, C] -> [T, 4C]
+    """All hidden units: x [T, C], normed -> y [T, C], trace."""
+    matches = linear(x, layer.fc1)  # [T, C] -> [T, 4C]
     hidden = list(map(squared_relu, matches))
-    y = list(map(add, x, mix(hidden, layer.fc2)))  # [T, 4C] -> [T, C]
-    return y, (x, normed, matches, hidden)
+    return mix(hidden, layer.fc2), (x, matches, hidden)  # [T, 4C] -> [T, C]
 
 
 def feed_forward_backward(dy, layer, trace):
     """Backward of feed_forward: dy [T, C] -> dx [T, C], dfc1, dfc2 [4C, C]."""
-    x, normed, matches, hidden = trace
+    x, matches, hidden = trace
     dhidden, dfc2 = mix_backward(dy, hidden, layer.fc2)
     dmatches = list(map(squared_relu_backward, dhidden, matches))
     # linear_backward by mix, because most of dmatches is 0:
-    dnormed, dfc1 = mix(dmatches, layer.fc1), mix(transpose(dmatches), normed)
-    dx = list(map(add, dy, map(rmsnorm_backward, dnormed, x)))
-    return dx, dfc1, dfc2
+    return mix(dmatches, layer.fc1), mix(transpose(dmatches), x), dfc2
 
 
 # %% [markdown]
 # ## 6. The model
-# The parts are there. Here are their sizes.
+# The parts are there. They need sizes, first values, and something that puts them together.
 
 
 # %%
@@ -530,7 +518,7 @@ class Settings:
     n_embd: int = 16  # length of the vectors inside the model, a multiple of n_head
     n_head: int = 4  # attention heads
     n_layer: int = 1  # layers, each of them attention and feed-forward
-    block_size: int = 8  # maximum number of positions, and of tokens in a sample
+    block_size: int = 8  # the largest number of positions, and the longest sample
     steps: int = 5000  # training steps, one name each
     lr: float = 0.01  # learning rate: the length of the first steps
     beta1: float = 0.9  # how slowly Adam forgets slopes
@@ -549,7 +537,7 @@ class Settings:
         for beta in (self.beta1, self.beta2):
             if not 0 <= beta < 1:
                 raise ValueError(f"beta1 and beta2 must be 0 or more and below 1, not {beta}")
-        if self.seed >> 64:
+        if not 0 <= self.seed < 2**64:
             raise ValueError(f"seed must be from 0 to 2**64 - 1, not {self.seed}")
 
 
@@ -673,8 +661,10 @@ def matrices(model):
 # %% [markdown]
 # x begins as the sum of two rows: of `wte` for the token, and of `wpe` for the place. Without the
 # place, one layer of attention would predict the same after "amy" as after "may", because a sum
-# does not know the order of its terms. At the end x is compared with every row of `wte`: the better
-# the match, the likelier that token comes next.
+# does not know the order of its terms. In each layer, attention and feed-forward add to x and do
+# not replace it. These residual connections leave them only the changes to find, and give gradients
+# a direct way back. At the end x is compared with every row of `wte`: the better the match, the
+# likelier that token comes next.
 
 
 # %%
@@ -705,9 +695,11 @@ def forward(model, tokens, cache):
     x = [add(model.wte[token], model.wpe[start + t]) for t, token in enumerate(tokens)]  # [T, C]
     traces = []
     for layer, layer_cache in zip(model.layers, cache):
-        x, attention_trace = attention(x, layer, model.n_head, layer_cache)
-        x, feed_forward_trace = feed_forward(x, layer)
-        traces.append((attention_trace, feed_forward_trace))
+        y, attention_trace = attention(list(map(rmsnorm, x)), layer, model.n_head, layer_cache)
+        middle = list(map(add, x, y))
+        y, feed_forward_trace = feed_forward(list(map(rmsnorm, middle)), layer)
+        traces.append((x, attention_trace, middle, feed_forward_trace))
+        x = list(map(add, middle, y))
     return linear(x, model.wte), (traces, x)  # [T, C] -> [T, V]
 
 
@@ -739,15 +731,19 @@ def backward(model, tokens, dlogits, trace):
     traces, x = trace
     dx, dwte = linear_backward(dlogits, x, model.wte)
     dlayers = []
-    for layer, (attention_trace, feed_forward_trace) in zip(model.layers[::-1], traces[::-1]):
-        dx, dfc1, dfc2 = feed_forward_backward(dx, layer, feed_forward_trace)
-        dx, dwq, dwk, dwv, dwo = attention_backward(dx, layer, attention_trace)
-        dlayers.append(Layer(dwq, dwk, dwv, dwo, dfc1, dfc2))
+    for layer, layer_trace in zip(reversed(model.layers), reversed(traces)):
+        x, attention_trace, middle, feed_forward_trace = layer_trace
+        # x and middle act on the loss by two paths: straight on, and through rmsnorm.
+        dnormed, dfc1, dfc2 = feed_forward_backward(dx, layer, feed_forward_trace)
+        dx = list(map(add, dx, map(rmsnorm_backward, dnormed, middle)))
+        dnormed, dwq, dwk, dwv, dwo = attention_backward(dx, layer, attention_trace)
+        dx = list(map(add, dx, map(rmsnorm_backward, dnormed, x)))
+        dlayers.insert(0, Layer(dwq, dwk, dwv, dwo, dfc1, dfc2))
     dwpe = [[0.0] * len(row) for row in model.wpe]
     for t, token in enumerate(tokens):  # x[t] was wte[token] + wpe[t]
         dwte[token] = add(dwte[token], dx[t])
         dwpe[t] = dx[t]
-    return Model(model.n_head, dwte, dwpe, dlayers[::-1])
+    return Model(model.n_head, dwte, dwpe, dlayers)
 
 
 # %%
@@ -789,7 +785,7 @@ def loss_and_gradient(model, tokens):
 #
 # If the slopes agree, the step is about lr long, however large or small they are. If they keep
 # changing sign, they cancel in the average of g but not in that of g², and the step is shorter. The
-# 1e-8 prevents 0 / 0, and matters only for slopes about as small as itself.
+# 1e-8 prevents 0 / 0; only slopes about as small as itself notice it.
 #
 # Both averages forget: the newest g has weight 1, the one before it β, the one before that β², and
 # so on, with β a little below 1. The weighted total is easy to keep up to date: multiply it by β
@@ -798,30 +794,28 @@ def loss_and_gradient(model, tokens):
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (Multiply n by 1 - β, and all terms but two cancel. The paper always divides by 1 / (1 - β), the
-# value of n after many steps. At first that is too much, so it makes up for it by a "bias
-# correction". The result is the same.)
+# (Multiply n by 1 - β, and all terms but two cancel. The paper divides by 1 / (1 - β), which n
+# becomes after many steps, and makes up for the first steps by a "bias correction". The result is
+# the same.)
 #
-# The learning rate lr falls in a straight line to 0. If it stayed the same, the parameters would go
-# on jumping about with the noise of single names. As the steps shrink, they settle.
+# The learning rate lr falls in a straight line to 0, so that the parameters settle and do not jump
+# about for ever with the noise of single names.
 
 
 # %%
 class Adam:
     """The two totals for each parameter of a model, and the update that uses them.
 
-    A run of two steps, by hand, for a slope of 3 and then 0. At first each average is over one
-    slope, so the parameter moves by 0.01 · 3 / √9. Then the averages are 0.9 · 3 / 1.9 and 0.95 · 9
-    / 1.95, and lr is down to one half: 0.005 · 1.42105 / √4.38462 = 0.003393. Another parameter has
-    a slope of 1e-8 and moves by 0.01 · 1e-8 / (1e-8 + 1e-8).
+    A run of two steps, for a slope of 3 and then 0 in wte; in the second, lr is down to one half.
+    In wpe, the slope is as small as the 1e-8, which halves the first step.
 
     >>> model = Model(1, wte=[[1.0]], wpe=[[1.0]], layers=[])
     >>> adam = Adam(model, Settings(steps=2))
     >>> adam.update(model, Model(1, wte=[[3.0]], wpe=[[1e-8]], layers=[]), step=0)
-    >>> round(model.wte[0][0], 6), round(model.wpe[0][0], 6)
-    (0.99, 0.995)
+    >>> round(model.wpe[0][0], 6)  # 1 - 0.01 · 1e-8 / (1e-8 + 1e-8)
+    0.995
     >>> adam.update(model, Model(1, wte=[[0.0]], wpe=[[0.0]], layers=[]), step=1)
-    >>> round(model.wte[0][0], 6)
+    >>> round(model.wte[0][0], 6)  # 1 - 0.01 · 3 / √9 - 0.005 · (2.7 / 1.9) / √(8.55 / 1.95)
     0.986607
     """
 
@@ -848,8 +842,8 @@ class Adam:
 # ## 9. Sampling
 # To invent a name, start with BOS, draw a token from the model's probabilities, put it in as the
 # next input, and go on until EOS is drawn or all positions are taken. (Many programs first divide
-# the logits by a number, the temperature. Below 1 the likeliest token becomes likelier still, above
-# 1 the others get a better chance. Here it is 1.)
+# the logits by a temperature. Below 1 the likeliest token becomes likelier still, above 1 the
+# others get a better chance. Here it is 1.)
 
 
 # %%
@@ -912,19 +906,18 @@ def train(model, documents, vocabulary, rng, settings):
 
 # %% [markdown]
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
-# the list by heart would still have ln 92 = 4.52 to guess, shared among a name's 5 or 6
-# predictions: 0.81 on average. After 5,000 steps the mean is about 0.88, varying with the seed, and
-# 7 of 10 samples are names that were taught. So the model has learned the list, not what names are
-# like: names kept out of training surprise it less at first, then more and more. That is
-# overfitting, from seeing too few names too often. On 32,000 names in random order, the same
-# program predicts names that it never saw as well as those that it was taught. The README measures
-# both.
+# the list by heart would still have ln 92 = 4.52 to guess, spread over a name's 5 or 6 predictions:
+# 0.81 on average. After 5,000 steps the mean loss is about 0.88, varying with the seed, and 7 of 10
+# samples are names that were taught. So the model has learned the list, not what names are like:
+# names kept out of training surprise it less at first, then more and more. That is overfitting,
+# from seeing too few names too often. On 32,000 names in random order, the same program predicts
+# names that it never saw as well as those that it was taught. The README measures both.
 #
 # What do the GPTs that you can talk to add? Tokens that are pieces of words. Many layers, and
 # billions of parameters. A norm before the logits, and in all norms a learned factor for each
 # number. Batches of many texts a step, a learning rate that first rises, limits on the size of
-# parameters and gradients. In the end, training on conversations. The outline on the first screen
-# stays the same.
+# parameters and gradients. In the end, training on conversations. The outline is the one on the
+# first screen.
 
 # %% [markdown]
 # ## 11. The run
@@ -972,7 +965,7 @@ def stop(status, message):
     """Print the message, if there is one, in one line on standard error, and exit."""
     if message and sys.stderr:
         print("microgpt:", *message.splitlines(), file=sys.stderr)
-    raise SystemExit(status)
+    sys.exit(status)
 
 
 def parse(arguments):
