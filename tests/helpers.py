@@ -48,23 +48,21 @@ def oracle_gradient(model, tokens):
     """The oracle's loss on tokens, and its gradient as a microgpt model."""
     oracle = to_oracle(model)
     loss = oracle.loss(tokens)
+    return loss.data, gradient_of(loss, oracle)
+
+
+def gradient_of(loss, oracle):
+    """The slope of a loss in every parameter of the oracle, as a microgpt model."""
     loss.backward()
-    layers = []
-    for layer in oracle.layers:
-        grads = {name: nested(lambda p: p.grad, matrix) for name, matrix in layer.items()}
-        layers.append(microgpt.Layer(**{**grads, "fc2": turned(grads["fc2"])}))
-    wte, wpe = (nested(lambda p: p.grad, matrix) for matrix in (oracle.wte, oracle.wpe))
-    return loss.data, microgpt.Model(model.n_head, wte, wpe, layers)
-
-
-def program_gradient(model, tokens):
-    """The program's loss on tokens, and its gradient."""
-    loss, *seen = microgpt.forward_sequence(model, tokens)
-    return loss, microgpt.backward(model, tokens, *seen)
+    wte, wpe, layers = nested(lambda p: p.grad, [oracle.wte, oracle.wpe, oracle.layers])
+    layers = [microgpt.Layer(**{**layer, "fc2": turned(layer["fc2"])}) for layer in layers]
+    return microgpt.Model(oracle.n_head, wte, wpe, layers)
 
 
 def nested(function, values):
-    """The function of every number in nested lists, in the same shape."""
+    """The function of every number in nested lists and dicts, in the same shape."""
+    if isinstance(values, dict):
+        return {key: nested(function, value) for key, value in values.items()}
     if isinstance(values, (list, tuple)):
         return [nested(function, value) for value in values]
     return function(values)

@@ -1,26 +1,64 @@
-"""One position at a time with a cache, against recomputing the whole sequence; and sampling."""
+"""The whole sequence at once, in parts or one token after another: the same; and sampling."""
+import math
 import unittest
 from unittest import mock
 
 import microgpt
-from tests.helpers import difference, nested, small_model, to_oracle
+from tests import oracle
+from tests.helpers import difference, flat, nested, small_model, to_oracle
 
 EOS = 1
 
 
-def logits_of(model, tokens):
-    """The program's logits at every position, and the traces and cache of the way."""
+def in_parts(model, *parts):
+    """The logits at every position, when forward gets its tokens in these parts; and the cache."""
     cache = microgpt.new_cache(model)
-    logits, traces = zip(*(microgpt.forward(model, token, cache) for token in tokens))
-    return list(logits), list(traces), cache
+    logits = [microgpt.forward(model, part, cache)[0] for part in parts]
+    return sum(logits, []), cache
 
 
-class OnePositionAtATime(unittest.TestCase):
+def splits(tokens):
+    """All ways to cut tokens into parts: 16 for five tokens, from all at once to one by one."""
+    if not tokens:
+        return [[]]
+    sizes = range(len(tokens), 0, -1)
+    return [[tokens[:n], *rest] for n in sizes for rest in splits(tokens[n:])]
+
+
+class EverySplit(unittest.TestCase):
+    """Not nearly the same but equal: each number is a sum of the same terms in the same order."""
+
+    TOKENS = [0, 2, 3, 5, 3]
+
+    @classmethod
+    def setUpClass(cls):
+        model = small_model(n_layer=3)
+        cls.at_once = in_parts(model, cls.TOKENS)
+        cls.others = [(parts, *in_parts(model, *parts)) for parts in splits(cls.TOKENS)[1:]]
+
+    def test_there_are_15_others(self):
+        self.assertEqual(len({str(parts) for parts, _, _ in self.others}), 15)
+        self.assertEqual([sum(parts, []) for parts, _, _ in self.others], [self.TOKENS] * 15)
+
+    def test_equal_logits(self):
+        for parts, logits, _ in self.others:
+            with self.subTest(parts=parts):
+                self.assertEqual(logits, self.at_once[0])
+
+    def test_equal_caches(self):
+        for parts, _, cache in self.others:
+            with self.subTest(parts=parts):
+                self.assertEqual(cache, self.at_once[1])
+
+
+class Logits(unittest.TestCase):
     def compare(self, model, tokens):
+        """One token after another, against the oracle, which has no cache."""
         expected = nested(lambda node: node.data, to_oracle(model).logits(tokens))
-        self.assertLess(difference(logits_of(model, tokens)[0], expected), 1e-12)
+        logits, _ = in_parts(model, *([token] for token in tokens))
+        self.assertLess(difference(logits, expected), 1e-12)
 
-    def test_equals_recomputing_every_position(self):
+    def test_equal_recomputing_every_position(self):
         for n_layer in (1, 2, 3):
             with self.subTest(n_layer=n_layer):
                 self.compare(small_model(n_layer=n_layer, block_size=8), [0, 2, 3, 5, 4, 3, 2, 2])
@@ -36,29 +74,23 @@ class OnePositionAtATime(unittest.TestCase):
         self.compare(model, [0, 6, 14, 14, 2])
 
     def test_a_later_token_changes_nothing_earlier(self):
-        model = small_model(n_layer=2)
-        first, _, _ = logits_of(model, [0, 2, 3, 4, 5])
+        model, tokens = small_model(n_layer=2), [0, 2, 3, 4, 5]
+        first, _ = in_parts(model, tokens)
         for changed in range(1, 5):
             with self.subTest(changed=changed):
-                tokens = [0, 2, 3, 4, 5]
-                tokens[changed] = 1
-                second, _, _ = logits_of(model, tokens)
+                second, _ = in_parts(model, tokens[:changed] + [1] + tokens[changed + 1 :])
                 self.assertEqual(second[:changed], first[:changed])
                 self.assertNotEqual(second[changed], first[changed])
 
     def test_an_earlier_token_changes_everything_later(self):
         model = small_model(n_layer=2)
-        first, _, _ = logits_of(model, [0, 2, 3, 4, 5])
-        second, _, _ = logits_of(model, [1, 2, 3, 4, 5])
+        first, _ = in_parts(model, [0, 2, 3, 4, 5])
+        second, _ = in_parts(model, [1, 2, 3, 4, 5])
         self.assertEqual([a == b for a, b in zip(first, second)], [False] * 5)
 
     def test_the_same_token_differs_by_its_position(self):
-        first, second, *_ = logits_of(small_model(), [2, 2, 2])[0]
+        (first, second), _ = in_parts(small_model(), [2, 2])
         self.assertGreater(difference(first, second), 1e-3)
-
-    def test_a_fresh_cache_gives_the_same_again(self):
-        model = small_model(n_layer=2)
-        self.assertEqual(logits_of(model, [0, 2, 3])[0], logits_of(model, [0, 2, 3])[0])
 
 
 class TheCache(unittest.TestCase):
@@ -66,87 +98,81 @@ class TheCache(unittest.TestCase):
         self.model = small_model(n_layer=3, n_head=4)
 
     def test_starts_empty_with_lists_of_its_own(self):
-        cache = microgpt.new_cache(self.model)
-        lists = [x for layer in cache for x in layer.keys + layer.values]
-        self.assertEqual(lists, [[]] * (3 * 2 * 4))
-        self.assertEqual(len({id(x) for x in lists}), 3 * 2 * 4)
+        lists = [x for layer_cache in microgpt.new_cache(self.model) for x in layer_cache]
+        self.assertEqual(lists, [[]] * 6)
+        self.assertEqual(len({id(x) for x in lists}), 6)
 
-    def test_grows_by_one_position_a_token(self):
-        cache = microgpt.new_cache(self.model)
-        for position in range(5):
-            microgpt.forward(self.model, 2, cache)
-            for layer in cache:
-                lengths = [len(x) for x in layer.keys + layer.values]
-                self.assertEqual(lengths, [position + 1] * 8)
+    def test_holds_a_key_and_a_value_for_each_position_in_each_layer(self):
+        _, cache = in_parts(self.model, [0, 2], [4])
+        sizes = [[[len(row) for row in rows] for rows in layer_cache] for layer_cache in cache]
+        self.assertEqual(sizes, [[[8] * 3] * 2] * 3)
 
-    def test_holds_vectors_of_one_head(self):
-        _, _, cache = logits_of(self.model, [0, 2])
-        lengths = [len(k) for layer in cache for x in layer.keys + layer.values for k in x]
-        self.assertEqual(lengths, [2] * (3 * 8 * 2))
+    def test_holds_keys_before_values(self):
+        """Those of the first layer, from the embeddings."""
+        _, cache = in_parts(self.model, [4])
+        x = [a + b for a, b in zip(self.model.wte[4], self.model.wpe[0])]
+        normed = [x_i / math.sqrt(sum(x_j * x_j for x_j in x) / 8 + 1e-5) for x_i in x]
+        layer = self.model.layers[0]
+        expected = [[oracle.linear(w, normed)] for w in (layer.wk, layer.wv)]
+        self.assertLess(difference(cache[0], expected), 1e-12)
 
     def test_earlier_entries_stay(self):
-        _, _, short = logits_of(self.model, [0, 2])
-        _, _, long = logits_of(self.model, [0, 2, 4])
-        for a, b in zip(short, long):
-            self.assertEqual(a.keys, [x[:2] for x in b.keys])
-            self.assertEqual(a.values, [x[:2] for x in b.values])
+        _, short = in_parts(self.model, [0, 2])
+        _, long = in_parts(self.model, [0, 2], [4])
+        self.assertEqual([(keys[:2], values[:2]) for keys, values in long], short)
 
-    def test_full_block_raises(self):
-        _, _, cache = logits_of(self.model, [0, 2, 3, 4, 5])
-        with self.assertRaises(IndexError):
-            microgpt.forward(self.model, 2, cache)
 
-    def test_unknown_id_raises(self):
-        with self.assertRaises(IndexError):
-            microgpt.forward(self.model, 6, microgpt.new_cache(self.model))
+class Refused(unittest.TestCase):
+    """IndexError, and the cache is as it was."""
 
-    def test_a_refused_token_leaves_the_cache_alone(self):
-        logits, _, cache = logits_of(self.model, [0])
+    def refuse(self, seen, tokens):
+        model = small_model(n_layer=2)  # 6 tokens, 5 positions
+        _, cache = in_parts(model, *([token] for token in seen))
+        before = nested(float, cache)
         with self.assertRaises(IndexError):
-            microgpt.forward(self.model, 6, cache)
-        microgpt.forward(self.model, 2, cache)
-        self.assertEqual(cache, logits_of(self.model, [0, 2])[2])
+            microgpt.forward(model, tokens, cache)
+        self.assertEqual(nested(float, cache), before)
+
+    def test_an_unknown_id(self):
+        self.refuse([], [6])
+
+    def test_an_unknown_id_after_others(self):
+        self.refuse([0, 2], [3, 6])
+
+    def test_one_token_for_a_full_block(self):
+        self.refuse([0, 2, 3, 4, 5], [2])
+
+    def test_more_tokens_than_positions(self):
+        self.refuse([], [0, 2, 3, 4, 5, 2])
+
+    def test_more_tokens_than_positions_left(self):
+        self.refuse([0, 2, 3], [4, 5, 2])
 
 
 class AttentionWeights(unittest.TestCase):
-    def setUp(self):
-        _, self.traces, _ = logits_of(small_model(n_layer=2), [0, 2, 3, 3, 1])
+    """[T, S] for each head, in the trace."""
 
-    def each(self):
-        """Position and weights of every head."""
-        for t, trace in enumerate(self.traces):
-            for layer in trace.attention:
-                self.assertEqual(len(layer.weights), 2)
-                for weights in layer.weights:
-                    yield t, weights
+    @classmethod
+    def setUpClass(cls):
+        model = small_model(n_layer=2)
+        _, (traces, _) = microgpt.forward(model, [0, 2, 3, 3, 1], microgpt.new_cache(model))
+        cls.heads = [weights for _, trace, _, _ in traces for weights in trace[-2]]
 
-    def test_one_for_each_position_so_far(self):
-        for t, weights in self.each():
-            self.assertEqual(len(weights), t + 1)
+    def test_of_two_heads_in_two_layers(self):
+        self.assertEqual(len(self.heads), 4)
+
+    def test_of_later_positions_are_exactly_zero_and_of_no_others(self):
+        mask = [[s > t for s in range(5)] for t in range(5)]
+        for weights in self.heads:
+            self.assertEqual([[weight == 0 for weight in row] for row in weights], mask)
 
     def test_add_up_to_one(self):
-        for _, weights in self.each():
-            self.assertAlmostEqual(sum(weights), 1.0, places=14)
+        for weights in self.heads:
+            for row in weights:
+                self.assertAlmostEqual(sum(row), 1.0, places=14)
 
-    def test_none_is_negative(self):
-        for _, weights in self.each():
-            self.assertGreater(min(weights), 0.0)
-
-
-class ForwardSequence(unittest.TestCase):
-    def test_loss_is_the_mean_over_the_inputs(self):
-        model, tokens = small_model(), [0, 2, 3, 1]
-        loss, _, _, _ = microgpt.forward_sequence(model, tokens)
-        self.assertAlmostEqual(loss, to_oracle(model).loss(tokens).data, places=12)
-
-    def test_probabilities_are_those_of_the_logits(self):
-        model = small_model()
-        _, probs, _, _ = microgpt.forward_sequence(model, [0, 2, 3, 1])
-        self.assertEqual(probs, [microgpt.softmax(x) for x in logits_of(model, [0, 2, 3])[0]])
-
-    def test_one_trace_and_one_place_in_the_cache_for_each_input(self):
-        _, _, traces, cache = microgpt.forward_sequence(small_model(), [0, 2, 3, 1])
-        self.assertEqual((len(traces), len(cache[0].keys[0])), (3, 3))
+    def test_are_never_negative(self):
+        self.assertGreaterEqual(min(flat(self.heads)), 0.0)
 
 
 class Generate(unittest.TestCase):
@@ -160,7 +186,7 @@ class Generate(unittest.TestCase):
         rng.choice.side_effect = choices
         with mock.patch.object(microgpt, "forward", wraps=microgpt.forward) as forward:
             sample = microgpt.generate(self.model, rng)
-        inputs = [call.args[1] for call in forward.call_args_list]
+        inputs = [token for call in forward.call_args_list for token in call.args[1]]
         return sample, [call.args[0] for call in rng.choice.call_args_list], inputs
 
     def test_stops_at_eos(self):

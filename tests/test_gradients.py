@@ -8,12 +8,12 @@ from tests.helpers import (
     central_differences,
     difference,
     flat,
+    gradient_of,
     lifted,
     nested,
     numbers,
     oracle_gradient,
     parameters,
-    program_gradient,
     small_model,
     to_oracle,
 )
@@ -23,18 +23,16 @@ LIMIT = 1e-10  # largest difference over the largest gradient
 
 def full_size():
     """The program's own first model and its names as tokens."""
-    settings = microgpt.Settings()
-    names = microgpt.read_documents(settings.data)
-    vocabulary = microgpt.Vocabulary(names)
+    settings, vocabulary = microgpt.Settings(), microgpt.Vocabulary(microgpt.NAMES)
     rng = microgpt.Xoshiro(settings.seed)
     model = microgpt.init_model(settings, len(vocabulary.tokens), rng)
-    return model, [vocabulary.sequence(name, settings.block_size) for name in names], settings
+    return model, [vocabulary.sequence(name, settings.block_size) for name in microgpt.NAMES]
 
 
 class GradientTest(unittest.TestCase):
     def compare(self, model, tokens):
         """Loss and the gradient of every parameter."""
-        loss, gradient = program_gradient(model, tokens)
+        loss, gradient = microgpt.loss_and_gradient(model, tokens)
         expected_loss, expected = oracle_gradient(model, tokens)
         self.assertAlmostEqual(loss, expected_loss, places=12)
         self.assertLessEqual(difference(parameters(gradient), parameters(expected)), LIMIT)
@@ -44,15 +42,15 @@ class FullSize(GradientTest):
     """All 3,632 parameters of the default model."""
 
     def test_at_initialisation(self):
-        model, sequences, _ = full_size()
+        model, sequences = full_size()
         self.assertEqual(len(flat(parameters(model))), 3632)
         self.compare(model, sequences[0])
 
     def test_after_twenty_steps(self):
-        model, sequences, settings = full_size()
-        adam = microgpt.Adam(model, settings)
+        model, sequences = full_size()
+        adam = microgpt.Adam(model, microgpt.Settings())
         for step, tokens in enumerate(sequences[:20]):
-            adam.update(model, program_gradient(model, tokens)[1], step)
+            adam.update(model, microgpt.loss_and_gradient(model, tokens)[1], step)
         self.assertTrue(all(any(flat(w)) for w in parameters(model)), "wo and fc2 have grown")
         self.compare(model, sequences[20])
 
@@ -70,30 +68,33 @@ class FirstStep(unittest.TestCase):
         settings = microgpt.Settings(n_embd=8, n_head=2, n_layer=2)
         cls.model = microgpt.init_model(settings, 7, microgpt.Xoshiro(3))
         cls.tokens = [0, 2, 4, 4, 5, 1]  # five positions of eight; 3 and 6 are targets nowhere
-        _, cls.gradient = program_gradient(cls.model, cls.tokens)
+        _, cls.gradient = microgpt.loss_and_gradient(cls.model, cls.tokens)
 
     def each(self, *names):
-        """This matrix's gradient in every layer, flat."""
+        """The gradients of these matrices in every layer: a label, and the flat numbers."""
         for i, layer in enumerate(self.gradient.layers):
             for name in names:
-                with self.subTest(layer=i, matrix=name):
-                    yield flat(getattr(layer, name))
+                yield f"layers[{i}].{name}", flat(getattr(layer, name))
 
     def test_behind_wo_exactly_zero(self):
-        for gradient in self.each("wq", "wk", "wv"):
-            self.assertEqual(gradient, [0.0] * 64)
+        for label, gradient in self.each("wq", "wk", "wv"):
+            with self.subTest(label):
+                self.assertEqual(gradient, [0.0] * 64)
 
     def test_behind_fc2_exactly_zero(self):
-        for gradient in self.each("fc1"):
-            self.assertEqual(gradient, [0.0] * 256)
+        for label, gradient in self.each("fc1"):
+            with self.subTest(label):
+                self.assertEqual(gradient, [0.0] * 256)
 
     def test_wo_and_fc2_themselves_not_zero(self):
-        for gradient in self.each("wo", "fc2"):
-            self.assertTrue(any(gradient))
+        for label, gradient in self.each("wo", "fc2"):
+            with self.subTest(label):
+                self.assertTrue(any(gradient))
 
     def test_every_number_of_wo_not_zero(self):
-        for gradient in self.each("wo"):
-            self.assertTrue(all(gradient))
+        for label, gradient in self.each("wo"):
+            with self.subTest(label):
+                self.assertTrue(all(gradient))
 
     def test_every_number_of_wte_not_zero(self):
         """Tokens that don't occur too: each is a wrong answer that was too likely."""
@@ -153,21 +154,31 @@ class SmallModels(GradientTest):
     def test_central_differences(self):
         """No model of how gradients flow: the loss itself, with each number nudged."""
         model, tokens = small_model(n_embd=4, n_head=2, n_layer=2, vocab_size=5), [0, 2, 4, 2, 1]
-        _, gradient = program_gradient(model, tokens)
+        _, gradient = microgpt.loss_and_gradient(model, tokens)
         for i, (w, dw) in enumerate(zip(parameters(model), parameters(gradient))):
             with self.subTest(matrix=i):
                 slopes = central_differences(
-                    lambda: microgpt.forward_sequence(model, tokens)[0], w, 1e-5
+                    lambda: microgpt.loss_and_gradient(model, tokens)[0], w
                 )
                 self.assertLess(difference(dw, slopes), 1e-6)
+
+    def test_any_slopes_of_the_logits(self):
+        """Those of the loss add up to 0 at each position. These don't."""
+        model, tokens, dlogits = small_model(n_layer=2), [0, 4, 4, 2], numbers(9, 4, 6)
+        _, trace = microgpt.forward(model, tokens, microgpt.new_cache(model))
+        judge = to_oracle(model)
+        loss = sum(y * dy for y, dy in zip(flat(judge.logits(tokens)), flat(dlogits)))
+        expected = parameters(gradient_of(loss, judge))
+        gradient = parameters(microgpt.backward(model, tokens, dlogits, trace))
+        self.assertLessEqual(difference(gradient, expected), LIMIT)
 
     def test_a_step_downhill_lowers_the_loss_by_the_slope(self):
         """By calculus: moving by -h times the gradient lowers the loss by h |gradient|²."""
         model, tokens, h = small_model(n_layer=2), [0, 2, 3, 5, 1], 1e-7
-        before, gradient = program_gradient(model, tokens)
+        before, gradient = microgpt.loss_and_gradient(model, tokens)
         for w, dw in zip(parameters(model), parameters(gradient)):
             w[:] = [[a - h * g for a, g in zip(*rows)] for rows in zip(w, dw)]
-        after, _ = program_gradient(model, tokens)
+        after, _ = microgpt.loss_and_gradient(model, tokens)
         slope = sum(g * g for g in flat(parameters(gradient)))
         self.assertAlmostEqual((before - after) / h / slope, 1.0, places=4)
 
@@ -178,7 +189,7 @@ class BothUsesOfWte(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.model, cls.tokens = small_model(), [0, 3, 3, 2, 1]
-        _, cls.gradient = program_gradient(cls.model, cls.tokens)
+        _, cls.gradient = microgpt.loss_and_gradient(cls.model, cls.tokens)
         judge, exit_ = to_oracle(cls.model), lifted(cls.model.wte)
         original = oracle.linear
 
@@ -235,7 +246,7 @@ class Initialisation(unittest.TestCase):
         self.assertEqual([id(w) for w in listed], [id(w) for w in parameters(self.model)])
 
     def test_gradient_has_the_shape_of_the_model(self):
-        _, gradient = program_gradient(self.model, [0, 2, 3])
+        _, gradient = microgpt.loss_and_gradient(self.model, [0, 2, 3])
         self.assertEqual(gradient.n_head, 3)
         sizes = [[len(row) for row in matrix] for matrix in parameters(gradient)]
         self.assertEqual(sizes, [[len(row) for row in w] for w in parameters(self.model)])
@@ -243,7 +254,7 @@ class Initialisation(unittest.TestCase):
     def test_a_gradient_leaves_the_model_alone(self):
         model = small_model()
         before = [[list(row) for row in matrix] for matrix in parameters(model)]
-        program_gradient(model, [0, 2, 2, 1])
+        microgpt.loss_and_gradient(model, [0, 2, 2, 1])
         self.assertEqual(parameters(model), before)
 
     def test_helpers_leave_no_matrix_at_zero(self):

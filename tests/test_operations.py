@@ -11,12 +11,12 @@ from tests.helpers import central_differences, difference, flat, lifted, nested,
 
 EXACT = 1e-12  # what rounding alone may do
 NUDGED = 1e-7  # a central difference with h = 1e-5 is off by about h², and by rounding / h
-SIZES = (1, 1), (1, 4), (4, 1), (3, 5), (16, 4)
+SIZES = (1, 1, 1), (1, 3, 2), (2, 1, 4), (5, 1, 1), (3, 4, 1), (8, 4, 3), (2, 16, 4)  # T, m, n
 
 
-def with_zeros(values):
+def with_zeros(rows):
     """Every third number zero, as where hidden units sleep."""
-    return [0.0 if i % 3 == 1 else value for i, value in enumerate(values)]
+    return [[0.0 if i % 3 == 1 else number for i, number in enumerate(row)] for row in rows]
 
 
 class OperationTest(unittest.TestCase):
@@ -29,139 +29,126 @@ class OperationTest(unittest.TestCase):
         nodes = [lifted(x) for x in inputs]
         y = judge(*nodes)
         self.assertLess(difference(program(*inputs), nested(lambda s: s.data, y)), EXACT)
-        loss = oracle.Scalar(0.0)
-        for dy_i, y_i in zip(flat(dy), flat(y)):
-            loss = loss + y_i * dy_i
-        loss.backward()
+        sum(y_i * dy_i for y_i, dy_i in zip(flat(y), flat(dy))).backward()
 
         def nudged_loss():
             return math.fsum(a * b for a, b in zip(flat(dy), flat(program(*inputs))))
 
         self.assertEqual(len(gradients), len(inputs))
-        for i, (gradient, x, node) in enumerate(zip(gradients, inputs, nodes)):
+        for i, (gradient, node) in enumerate(zip(gradients, nodes)):
             with self.subTest(input=i):
                 slopes = nested(lambda s: s.grad, node)
                 self.assertLess(difference(gradient, slopes), EXACT)
-                x = inputs[i] = nested(float, x)
-                nudged = central_differences(nudged_loss, x, h)
+                nudged = central_differences(nudged_loss, inputs[i], h)
                 self.assertLess(difference(gradient, nudged), NUDGED)
+
+
+def judge_linear(x, w):
+    return [oracle.linear(w, x_t) for x_t in x]
+
+
+def judge_mix(weights, rows):
+    return [oracle.linear(turned(rows), weights_t) for weights_t in weights]
 
 
 class Linear(OperationTest):
     def test_by_hand(self):
-        y = microgpt.linear([[1.0, 2.0], [3.0, 4.0], [5.0, -6.0]], [10.0, 1.0])
-        self.assertEqual(y, [12.0, 34.0, 44.0])
+        y = microgpt.linear([[10.0, 1.0], [0.0, 2.0]], [[1.0, 2.0], [3.0, 4.0], [5.0, -6.0]])
+        self.assertEqual(y, [[12.0, 34.0, 44.0], [4.0, 8.0, -12.0]])
 
-    def test_zero_vector(self):
-        self.assertEqual(microgpt.linear([[1.0, 2.0], [3.0, 4.0]], [0.0, 0.0]), [0.0, 0.0])
-
-    def test_backward(self):
-        for m, n in SIZES:
-            with self.subTest(m=m, n=n):
-                w, x, dy = numbers(1, m, n), numbers(2, n), with_zeros(numbers(3, m))
-                dw = microgpt.zeros_like(w)
-                dx = microgpt.linear_backward(dy, w, x, dw)
-                self.judge([w, x], dy, microgpt.linear, oracle.linear, [dw, dx])
-
-    def test_backward_adds_to_what_dw_holds(self):
-        dw = [[100.0, 200.0], [300.0, 400.0]]
-        microgpt.linear_backward([10.0, 0.0], [[1.0, 2.0], [3.0, 4.0]], [5.0, 6.0], dw)
-        self.assertEqual(dw, [[150.0, 260.0], [300.0, 400.0]])
-
-    def test_backward_of_zero(self):
-        dw = [[0.0, 0.0]]
-        self.assertEqual(microgpt.linear_backward([0.0], [[1.0, 2.0]], [5.0, 6.0], dw), [0.0] * 2)
-        self.assertEqual(dw, [[0.0, 0.0]])
-
-
-class LinearSequence(OperationTest):
-    def test_by_hand(self):
-        dxs, dw = microgpt.linear_backward_sequence(
-            [[1.0, 0.0], [10.0, -1.0]], [[2.0, 3.0], [7.0, 8.0]], [[4.0, 5.0], [6.0, 7.0]]
+    def test_backward_by_hand(self):
+        dx, dw = microgpt.linear_backward(
+            [[1.0, 0.0], [10.0, -1.0]], [[4.0, 5.0], [6.0, 7.0]], [[2.0, 3.0], [7.0, 8.0]]
         )
-        self.assertEqual(dxs, [[2.0, 3.0], [20.0 - 7.0, 30.0 - 8.0]])
+        self.assertEqual(dx, [[2.0, 3.0], [20.0 - 7.0, 30.0 - 8.0]])
         self.assertEqual(dw, [[4.0 + 60.0, 5.0 + 70.0], [-6.0, -7.0]])
 
     def test_backward(self):
-        for length, m, n in (1, 1, 1), (1, 3, 2), (5, 1, 1), (2, 3, 4), (8, 4, 3):
+        for length, m, n in SIZES:
             with self.subTest(length=length, m=m, n=n):
-                w, xs = numbers(1, m, n), numbers(2, length, n)
-                dys = [with_zeros(dy) for dy in numbers(3, length, m)]
-                dxs, dw = microgpt.linear_backward_sequence(dys, w, xs)
-                self.judge(
-                    [w, xs], dys,
-                    lambda w, xs: [microgpt.linear(w, x) for x in xs],
-                    lambda w, xs: [oracle.linear(w, x) for x in xs],
-                    [dw, dxs],
-                )
+                x, w, dy = numbers(1, length, n), numbers(2, m, n), numbers(3, length, m)
+                gradients = microgpt.linear_backward(dy, x, w)
+                self.judge([x, w], dy, microgpt.linear, judge_linear, gradients)
+
+    def test_backward_is_mix(self):
+        x, w, dy = numbers(1, 5, 3), numbers(2, 4, 3), numbers(3, 5, 4)
+        mixed = microgpt.mix(dy, w), microgpt.mix(microgpt.transpose(dy), x)
+        self.assertLess(difference(microgpt.linear_backward(dy, x, w), mixed), EXACT)
 
     def test_leaves_its_inputs_alone(self):
-        dys, w, xs = [[1.0], [2.0]], [[3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]
-        microgpt.linear_backward_sequence(dys, w, xs)
-        self.assertEqual((dys, w, xs), ([[1.0], [2.0]], [[3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]))
+        inputs = numbers(1, 2, 1), numbers(2, 2, 3), numbers(3, 1, 3)
+        microgpt.linear_backward(*inputs)
+        microgpt.linear(*inputs[1:])
+        self.assertEqual(inputs, (numbers(1, 2, 1), numbers(2, 2, 3), numbers(3, 1, 3)))
 
 
-class WeightedSum(OperationTest):
+class Mix(OperationTest):
     def test_by_hand(self):
         rows = [[1.0, 2.0], [3.0, 4.0], [5.0, -6.0]]
-        self.assertEqual(microgpt.weighted_sum([10.0, 0.0, 1.0], rows), [15.0, 14.0])
-
-    def test_negative_weight(self):
-        self.assertEqual(microgpt.weighted_sum([-2.0], [[1.0, 2.0]]), [-2.0, -4.0])
+        y = microgpt.mix([[10.0, 0.0, 1.0], [0.0, -2.0, 0.0]], rows)
+        self.assertEqual(y, [[15.0, 14.0], [-6.0, -8.0]])
 
     def test_weights_all_zero(self):
-        self.assertEqual(microgpt.weighted_sum([0.0, 0.0], [[1.0], [2.0]]), [0.0])
+        self.assertEqual(microgpt.mix([[0.0, 0.0]], [[1.0, 3.0], [2.0, 4.0]]), [[0.0, 0.0]])
+
+    def test_skips_a_row_of_weight_zero(self):
+        """0 times infinity would be nan."""
+        self.assertEqual(microgpt.mix([[0.0, 2.0]], [[math.inf], [3.0]]), [[6.0]])
+
+    def test_hands_out_no_row_of_its_inputs(self):
+        """Whoever changed y would change rows."""
+        rows = [[1.0, 2.0]]
+        self.assertIsNot(microgpt.mix([[1.0]], rows)[0], rows[0])
 
     def test_backward(self):
-        for m, n in SIZES:
-            with self.subTest(m=m, n=n):
-                weights, rows, dy = with_zeros(numbers(1, m)), numbers(2, m, n), numbers(3, n)
-                drows = microgpt.zeros_like(rows)
-                dweights = microgpt.weighted_sum_backward(dy, weights, rows, drows)
-                self.judge(
-                    [weights, rows], dy,
-                    microgpt.weighted_sum,
-                    lambda weights, rows: oracle.linear(turned(rows), weights),
-                    [dweights, drows],
-                )
+        for length, m, n in SIZES:
+            with self.subTest(length=length, m=m, n=n):
+                weights, rows, dy = numbers(1, length, m), numbers(2, m, n), numbers(3, length, n)
+                gradients = microgpt.mix_backward(dy, weights, rows)
+                self.judge([weights, rows], dy, microgpt.mix, judge_mix, gradients)
 
-    def test_backward_adds_to_what_drows_holds(self):
-        drows = [[100.0], [200.0]]
-        microgpt.weighted_sum_backward([5.0], [2.0, 0.0], [[1.0], [1.0]], drows)
-        self.assertEqual(drows, [[110.0], [200.0]])
+    def test_backward_is_linear(self):
+        weights, rows, dy = numbers(1, 5, 4), numbers(2, 4, 3), numbers(3, 5, 3)
+        turned_weights = microgpt.transpose(weights)
+        expected = microgpt.linear(dy, rows), microgpt.linear(turned_weights, turned(dy))
+        self.assertLess(difference(microgpt.mix_backward(dy, weights, rows), expected), EXACT)
+
+    def test_backward_where_weights_are_zero(self):
+        """They get 0. All others, and the rows, get what the oracle says."""
+        weights, rows, dy = with_zeros(numbers(1, 5, 4)), numbers(2, 4, 3), numbers(3, 5, 3)
+        dweights, drows = microgpt.mix_backward(dy, weights, rows)
+        nodes = lifted([weights, rows])
+        sum(y * dy_i for y, dy_i in zip(flat(judge_mix(*nodes)), flat(dy))).backward()
+        slopes = nested(lambda s: s.grad, nodes)
+        expected = [
+            [slope if weight else 0.0 for slope, weight in zip(*pair)]
+            for pair in zip(slopes[0], weights)
+        ]
+        self.assertLess(difference(dweights, expected), EXACT)
+        self.assertEqual([row[1] for row in dweights], [0.0] * 5)
+        self.assertLess(difference(drows, slopes[1]), EXACT)
 
 
-class Helpers(unittest.TestCase):
+class SmallParts(unittest.TestCase):
     def test_add(self):
         self.assertEqual(microgpt.add([1.0, 2.0], [10.0, -2.0]), [11.0, 0.0])
 
     def test_transpose(self):
-        self.assertEqual(microgpt.transpose([[1, 2, 3], [4, 5, 6]]), [[1, 4], [2, 5], [3, 6]])
+        self.assertEqual(microgpt.transpose([[1, 2, 3], [4, 5, 6]]), [(1, 4), (2, 5), (3, 6)])
 
-    def test_transpose_twice_changes_nothing(self):
-        matrix = numbers(1, 3, 7)
-        self.assertEqual(microgpt.transpose(microgpt.transpose(matrix)), matrix)
+    def test_split_heads(self):
+        x = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]
+        heads = [[[1, 2], [7, 8]], [[3, 4], [9, 10]], [[5, 6], [11, 12]]]
+        self.assertEqual(microgpt.split_heads(x, 3), heads)
 
-    def test_zeros_like(self):
-        self.assertEqual(microgpt.zeros_like([[1.0, 2.0], [3.0, 4.0]]), [[0.0, 0.0], [0.0, 0.0]])
+    def test_one_head_is_everything(self):
+        self.assertEqual(microgpt.split_heads([[1, 2], [3, 4]], 1), [[[1, 2], [3, 4]]])
 
-    def test_zeros_like_gives_each_row_its_own_list(self):
-        first, second = microgpt.zeros_like([[1.0], [2.0]])
-        self.assertIsNot(first, second)
-
-    def test_add_outer(self):
-        rows = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
-        microgpt.add_outer(rows, [10.0, 0.0, -1.0], [1.0, 2.0])
-        self.assertEqual(rows, [[11.0, 22.0], [3.0, 4.0], [4.0, 4.0]])
-
-    def test_split(self):
-        self.assertEqual(microgpt.split([1, 2, 3, 4, 5, 6], 3), [[1, 2], [3, 4], [5, 6]])
-
-    def test_split_in_one(self):
-        self.assertEqual(microgpt.split([1, 2], 1), [[1, 2]])
-
-    def test_join(self):
-        self.assertEqual(microgpt.join([[1, 2], [3, 4], [5, 6]]), [1, 2, 3, 4, 5, 6])
+    def test_join_heads_undoes_split_heads(self):
+        for n_head in (1, 2, 3, 6):
+            with self.subTest(n_head=n_head):
+                x = numbers(1, 4, 6)
+                self.assertEqual(microgpt.join_heads(microgpt.split_heads(x, n_head)), x)
 
 
 class Softmax(OperationTest):
@@ -206,43 +193,53 @@ class CrossEntropy(OperationTest):
     def test_by_hand(self):
         for target, p in enumerate((1 / 8, 3 / 8, 4 / 8)):
             with self.subTest(target=target):
-                loss, probs = microgpt.cross_entropy([0.0, math.log(3), math.log(4)], target)
+                logits = [[0.0, math.log(3), math.log(4)]]
+                loss, probs = microgpt.cross_entropy(logits, [target])
                 self.assertAlmostEqual(loss, -math.log(p), places=14)
-                self.assertLess(difference(probs, [1 / 8, 3 / 8, 4 / 8]), EXACT)
+                self.assertLess(difference(probs, [[1 / 8, 3 / 8, 4 / 8]]), EXACT)
 
-    def test_zero_vector_costs_ln_of_its_length(self):
-        loss, _ = microgpt.cross_entropy([0.0] * 27, 3)
+    def test_is_the_mean_over_the_positions(self):
+        """p is 1/4 at the first position and 1/2 at the others: ln 4, ln 2 and ln 2."""
+        loss, _ = microgpt.cross_entropy([[0.0, math.log(3)], [5.0, 5.0], [0.0, 0.0]], [0, 1, 0])
+        self.assertAlmostEqual(loss, 4 / 3 * math.log(2), places=14)
+
+    def test_equal_logits_cost_ln_of_their_number(self):
+        loss, _ = microgpt.cross_entropy([[0.0] * 27], [3])
         self.assertAlmostEqual(loss, math.log(27), places=14)
 
     def test_one_token_costs_nothing(self):
-        self.assertEqual(microgpt.cross_entropy([3.0], 0), (0.0, [1.0]))
+        self.assertEqual(microgpt.cross_entropy([[3.0]], [0]), (0.0, [[1.0]]))
 
     def test_stays_finite_where_the_probability_is_zero(self):
-        """e^-2000 is no float, but its logarithm is."""
-        self.assertEqual(microgpt.cross_entropy([2000.0, 0.0], 1), (2000.0, [1.0, 0.0]))
+        """The smallest float is 2^-1074, so no loss is above 1074 ln 2."""
+        loss, probs = microgpt.cross_entropy([[2000.0, 0.0]], [1])
+        self.assertEqual(probs, [[1.0, 0.0]])
+        self.assertAlmostEqual(loss, 1074 * math.log(2), places=9)
 
     def test_costs_nothing_where_the_target_is_sure(self):
-        self.assertEqual(microgpt.cross_entropy([2000.0, 0.0], 0), (0.0, [1.0, 0.0]))
+        self.assertEqual(microgpt.cross_entropy([[2000.0, 0.0]], [0]), (0.0, [[1.0, 0.0]]))
+
+    @staticmethod
+    def judge_loss(logits, targets):
+        losses = [-oracle.softmax(row)[target].log() for row, target in zip(logits, targets)]
+        return [sum(losses) * (1 / len(losses))]
 
     def test_backward(self):
-        for n in (1, 2, 5, 27):
-            for target in {0, n // 2, n - 1}:
-                for dloss in (1.0, -0.125):
-                    with self.subTest(n=n, target=target, dloss=dloss):
-                        x = numbers(1, n)
-                        _, probs = microgpt.cross_entropy(x, target)
-                        dx = microgpt.cross_entropy_backward(dloss, probs, target)
-                        self.judge(
-                            [x], [dloss],
-                            lambda x: [microgpt.cross_entropy(x, target)[0]],
-                            lambda x: [-oracle.softmax(x)[target].log()],
-                            [dx],
-                        )
+        for targets, n in ([0], 1), ([0], 2), ([4], 5), ([1, 1], 3), ([26, 0, 13, 0, 5], 27):
+            with self.subTest(targets=targets, n=n):
+                logits = numbers(1, len(targets), n)
+                _, probs = microgpt.cross_entropy(logits, targets)
+                self.judge(
+                    [logits], [1.0],
+                    lambda logits: [microgpt.cross_entropy(logits, targets)[0]],
+                    lambda logits: self.judge_loss(logits, targets),
+                    [microgpt.cross_entropy_backward(probs, targets)],
+                )
 
     def test_backward_leaves_the_probabilities_alone(self):
-        probs = [0.25, 0.75]
-        microgpt.cross_entropy_backward(1.0, probs, 0)
-        self.assertEqual(probs, [0.25, 0.75])
+        probs = [[0.25, 0.75]]
+        microgpt.cross_entropy_backward(probs, [0])
+        self.assertEqual(probs, [[0.25, 0.75]])
 
 
 class Rmsnorm(OperationTest):
@@ -288,188 +285,183 @@ class Rmsnorm(OperationTest):
 
 class SquaredRelu(OperationTest):
     def test_by_hand(self):
-        values = [microgpt.squared_relu(x) for x in (-3.0, -0.5, 0.0, 0.5, 3.0)]
-        self.assertEqual(values, [0.0, 0.0, 0.0, 0.25, 9.0])
+        y = microgpt.squared_relu([-3.0, -0.5, 0.0, 0.5, 3.0])
+        self.assertEqual(y, [0.0, 0.0, 0.0, 0.25, 9.0])
+
+    def test_of_nan_is_nan(self):
+        """So that what is broken is noticed."""
+        self.assertTrue(math.isnan(microgpt.squared_relu([math.nan])[0]))
 
     def test_backward(self):
-        for x in (-3.0, -0.01, 0.01, 0.7, 3.0):
-            with self.subTest(x=x):
-                dx = microgpt.squared_relu_backward(-1.5, x)
-                self.judge(
-                    [[x]], [-1.5],
-                    lambda x: [microgpt.squared_relu(x[0])],
-                    lambda x: [x[0].relu() ** 2],
-                    [[dx]],
-                )
+        x, dy = [-3.0, -0.01, 0.01, 0.7, 3.0], [-1.5, 2.0, 0.5, -1.0, 3.0]
+        dx = microgpt.squared_relu_backward(dy, x)
+        self.judge([x], dy, microgpt.squared_relu, lambda x: [n.relu() ** 2 for n in x], [dx])
 
     def test_backward_at_zero(self):
-        self.assertEqual(microgpt.squared_relu_backward(5.0, 0.0), 0.0)
+        self.assertEqual(microgpt.squared_relu_backward([5.0], [0.0]), [0.0])
 
 
 class Attend(OperationTest):
     @staticmethod
     def judge_attend(q, keys, values):
-        """softmax(q · k / √D) weights the values, on Scalars."""
-        scores = [score * (1 / math.sqrt(len(q))) for score in oracle.linear(keys, q)]
-        return oracle.linear(turned(values), oracle.softmax(scores))
+        """softmax(q · k / √D) weights the values, up to the position that asks, on Scalars."""
+        out = []
+        for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):
+            scale = 1 / math.sqrt(len(q_t))
+            scores = [scale * score for score in oracle.linear(keys[:seen], q_t)]
+            out.append(oracle.linear(turned(values[:seen]), oracle.softmax(scores)))
+        return out
 
     def test_by_hand(self):
         """q · k = 2 ln 3 and 0, by √4 they are ln 3 and 0: weights 3/4 and 1/4."""
-        q, keys = [1.0, 0.0, 0.0, 0.0], [[2 * math.log(3), 5.0, 5.0, 5.0], [0.0, 9.0, 9.0, 9.0]]
+        q, keys = [[1.0, 0.0, 0.0, 0.0]], [[2 * math.log(3), 5.0, 5.0, 5.0], [0.0, 9.0, 9.0, 9.0]]
         out, weights = microgpt.attend(q, keys, [[4.0, 0.0, 1.0, 0.0], [0.0, 4.0, 1.0, 8.0]])
-        self.assertLess(difference(weights, [0.75, 0.25]), EXACT)
-        self.assertLess(difference(out, [3.0, 1.0, 1.0, 2.0]), EXACT)
+        self.assertLess(difference(weights, [[0.75, 0.25]]), EXACT)
+        self.assertLess(difference(out, [[3.0, 1.0, 1.0, 2.0]]), EXACT)
 
-    def test_zero_query_takes_the_mean(self):
-        out, weights = microgpt.attend([0.0], [[1.0], [-9.0]], [[10.0], [20.0]])
-        self.assertEqual((out, weights), ([15.0], [0.5, 0.5]))
+    def test_zero_queries_take_the_mean_of_the_positions_so_far(self):
+        out, weights = microgpt.attend([[0.0]] * 2, [[1.0], [-9.0]], [[10.0], [20.0]])
+        self.assertEqual((out, weights), ([[10.0], [15.0]], [[1.0, 0.0], [0.5, 0.5]]))
 
-    def test_first_position_sees_only_itself(self):
-        out, weights = microgpt.attend([5.0, 1.0], [[3.0, 2.0]], [[7.0, -1.0]])
-        self.assertEqual((out, weights), ([7.0, -1.0], [1.0]))
+    def test_the_last_positions_ask(self):
+        """Two queries at positions 2 and 3 of four: weights 1/3 each, then 1/4 each."""
+        _, weights = microgpt.attend([[0.0]] * 2, numbers(1, 4, 1), numbers(2, 4, 1))
+        self.assertLess(difference(weights, [[1 / 3] * 3 + [0.0], [1 / 4] * 4]), EXACT)
+
+    def test_forward_with_positions_from_the_cache(self):
+        q, keys, values = numbers(1, 2, 3), numbers(2, 5, 3), numbers(3, 5, 3)
+        expected = nested(lambda s: s.data, self.judge_attend(*lifted([q, keys, values])))
+        self.assertLess(difference(microgpt.attend(q, keys, values)[0], expected), EXACT)
+
+    def test_weights_of_later_positions_are_exactly_zero(self):
+        _, weights = microgpt.attend(numbers(1, 5, 2), numbers(2, 5, 2), numbers(3, 5, 2))
+        zero = [[weight == 0 for weight in row] for row in weights]
+        self.assertEqual(zero, [[s > t for s in range(5)] for t in range(5)])
 
     def test_backward(self):
-        for seen, size in (2, 1), (1, 2), (3, 2), (8, 4), (5, 16):
-            with self.subTest(seen=seen, size=size):
-                q, keys, values = numbers(1, size), numbers(2, seen, size), numbers(3, seen, size)
-                dout = numbers(4, size)
-                _, weights = microgpt.attend(q, keys, values)
-                dkeys, dvalues = microgpt.zeros_like(keys), microgpt.zeros_like(values)
-                dq = microgpt.attend_backward(dout, q, keys, values, weights, dkeys, dvalues)
-                if seen == 1:
-                    self.assertEqual((dq, dkeys), ([0.0] * size, [[0.0] * size]))
+        for length, size in (1, 2), (2, 1), (3, 2), (8, 4), (5, 16):
+            with self.subTest(length=length, size=size):
+                inputs = [numbers(seed, length, size) for seed in (1, 2, 3)]
+                dout = numbers(4, length, size)
+                _, weights = microgpt.attend(*inputs)
                 self.judge(
-                    [q, keys, values], dout,
+                    inputs, dout,
                     lambda q, keys, values: microgpt.attend(q, keys, values)[0],
                     self.judge_attend,
-                    [dq, dkeys, dvalues],
+                    microgpt.attend_backward(dout, *inputs, weights),
                 )
 
-    def later_positions(self, start):
-        """dkeys and dvalues after position 1 of 3 has handed its share, from this start."""
-        q, keys, values, dout = numbers(1, 2), numbers(2, 3, 2), numbers(3, 3, 2), numbers(4, 2)
-        _, weights = microgpt.attend(q, keys[:2], values[:2])
-        dkeys, dvalues = [[start] * 2 for _ in keys], [[start] * 2 for _ in values]
-        microgpt.attend_backward(dout, q, keys, values, weights, dkeys, dvalues)
-        return dkeys, dvalues
+    def test_backward_where_a_position_sees_only_itself(self):
+        """Its weight is 1, whatever the score."""
+        q, keys, values, dout = (numbers(seed, 1, 3) for seed in (1, 2, 3, 4))
+        gradients = microgpt.attend_backward(dout, q, keys, values, [[1.0]])
+        self.assertEqual(gradients, ([[0.0] * 3], [[0.0] * 3], dout))
 
-    def test_backward_hands_nothing_to_later_positions(self):
-        dkeys, dvalues = self.later_positions(0.0)
-        self.assertEqual((dkeys[2], dvalues[2]), ([0.0, 0.0], [0.0, 0.0]))
-
-    def test_backward_adds_to_what_dkeys_and_dvalues_hold(self):
-        fresh, onto = self.later_positions(0.0), self.later_positions(64.0)
-        self.assertLess(difference(onto, nested(lambda g: g + 64.0, list(fresh))), EXACT)
+    def test_backward_hands_exactly_nothing_to_later_positions(self):
+        q, keys, values = (numbers(seed, 3, 2) for seed in (1, 2, 3))
+        _, weights = microgpt.attend(q, keys, values)
+        dout = [[0.0, 0.0], [1.0, -2.0], [0.0, 0.0]]  # only position 1 acts on the loss
+        for gradient in microgpt.attend_backward(dout, q, keys, values, weights):
+            self.assertEqual(gradient[2], [0.0, 0.0])
 
 
 class AttentionBlock(OperationTest):
     SIZES = (1, 2, 1), (1, 4, 2), (2, 1, 1), (3, 4, 1), (4, 4, 4), (6, 6, 2), (8, 4, 2)
 
     @staticmethod
-    def run_block(n_head, xs, *ws):
-        cache = microgpt.Cache([[] for _ in range(n_head)], [[] for _ in range(n_head)])
-        ys, traces = zip(*(microgpt.attention(x, *ws, cache) for x in xs))
-        return list(ys), list(traces), cache
+    def run_block(n_head, x, *ws):
+        layer, cache = microgpt.Layer(*ws, fc1=None, fc2=None), ([], [])
+        return microgpt.attention(x, layer, n_head, cache), layer, cache
 
     @staticmethod
-    def judge_block(n_head, xs, wq, wk, wv, wo):
+    def judge_block(n_head, x, wq, wk, wv, wo):
         layer = {"wq": wq, "wk": wk, "wv": wv, "wo": wo}
-        judge = oracle.Oracle(n_head, [], [], [])
-        updates = judge.attention(layer, [oracle.rmsnorm(x) for x in xs])
-        return [[a + b for a, b in zip(x, update)] for x, update in zip(xs, updates)]
+        return oracle.Oracle(n_head, [], [], []).attention(layer, x)
 
     def test_backward(self):
         for length, n_embd, n_head in self.SIZES:
             with self.subTest(length=length, n_embd=n_embd, n_head=n_head):
-                xs = numbers(1, length, n_embd)
+                x = numbers(1, length, n_embd)
                 ws = [numbers(seed, n_embd, n_embd) for seed in (2, 3, 4, 5)]
-                dys = numbers(6, length, n_embd)
-                _, traces, cache = self.run_block(n_head, xs, *ws)
-                gradients = microgpt.attention_backward(dys, *ws, cache, traces)
+                dy = numbers(6, length, n_embd)
+                (_, trace), layer, _ = self.run_block(n_head, x, *ws)
                 self.judge(
-                    [xs, *ws], dys,
-                    lambda *inputs: self.run_block(n_head, *inputs)[0],
+                    [x, *ws], dy,
+                    lambda *inputs: self.run_block(n_head, *inputs)[0][0],
                     lambda *inputs: self.judge_block(n_head, *inputs),
-                    gradients,
+                    microgpt.attention_backward(dy, layer, trace),
                 )
 
-    def test_wo_of_zeros_passes_x_through(self):
-        xs = numbers(1, 3, 4)
-        ws = [numbers(seed, 4, 4) for seed in (2, 3, 4)] + [[[0.0] * 4] * 4]
-        self.assertEqual(self.run_block(2, xs, *ws)[0], xs)
+    def test_wo_of_zeros_gives_zeros(self):
+        x, ws = numbers(1, 3, 4), [numbers(seed, 4, 4) for seed in (2, 3, 4)]
+        (y, _), _, _ = self.run_block(2, x, *ws, [[0.0] * 4] * 4)
+        self.assertEqual(y, [[0.0] * 4] * 3)
 
-    def test_zero_vector_passes_through(self):
+    def test_zero_vector_gives_zeros(self):
         ws = [numbers(seed, 4, 4) for seed in (2, 3, 4, 5)]
-        self.assertEqual(self.run_block(2, [[0.0] * 4], *ws)[0], [[0.0] * 4])
+        (y, _), _, _ = self.run_block(2, [[0.0] * 4], *ws)
+        self.assertEqual(y, [[0.0] * 4])
 
-    def test_leaves_the_cache_as_it_was_on_the_way_back(self):
-        xs, ws = numbers(1, 3, 4), [numbers(seed, 4, 4) for seed in (2, 3, 4, 5)]
-        _, traces, cache = self.run_block(2, xs, *ws)
-        keys, values = nested(float, cache.keys), nested(float, cache.values)
-        microgpt.attention_backward(numbers(6, 3, 4), *ws, cache, traces)
-        self.assertEqual((cache.keys, cache.values), (keys, values))
+    def test_leaves_layer_trace_and_cache_alone_on_the_way_back(self):
+        x, ws = numbers(1, 3, 4), [numbers(seed, 4, 4) for seed in (2, 3, 4, 5)]
+        (_, trace), layer, cache = self.run_block(2, x, *ws)
+        before = nested(float, [trace, cache])
+        microgpt.attention_backward(numbers(6, 3, 4), layer, trace)
+        self.assertEqual(nested(float, [trace, cache]), before)
+        self.assertEqual([layer.wq, layer.wk, layer.wv, layer.wo], ws)
 
 
 class FeedForwardBlock(OperationTest):
     """The program stores fc2 with a row for each hidden unit, and so does this test."""
 
     @staticmethod
-    def run_block(xs, fc1, fc2):
-        ys, traces = zip(*(microgpt.feed_forward(x, fc1, fc2) for x in xs))
-        return list(ys), list(traces)
+    def run_block(x, fc1, fc2):
+        layer = microgpt.Layer(wq=None, wk=None, wv=None, wo=None, fc1=fc1, fc2=fc2)
+        return microgpt.feed_forward(x, layer), layer
 
     @staticmethod
-    def judge_block(xs, fc1, fc2):
-        ys = []
-        for x in xs:
-            hidden = [match.relu() ** 2 for match in oracle.linear(fc1, oracle.rmsnorm(x))]
-            ys.append([a + b for a, b in zip(x, oracle.linear(turned(fc2), hidden))])
-        return ys
+    def judge_block(x, fc1, fc2):
+        y = []
+        for x_t in x:
+            hidden = [match.relu() ** 2 for match in oracle.linear(fc1, x_t)]
+            y.append(oracle.linear(turned(fc2), hidden))
+        return y
+
+    def backward(self, dy, x, fc1, fc2):
+        (_, trace), layer = self.run_block(x, fc1, fc2)
+        return microgpt.feed_forward_backward(dy, layer, trace)
 
     def test_by_hand(self):
-        """rmsnorm(1, 1) is r (1, 1): matches r, 2r and -r, hidden r², 4r² and asleep."""
+        """Matches of (1, 1): 1, 2 and -1, hidden 1, 4 and asleep."""
         fc1, fc2 = [[1.0, 0.0], [1.0, 1.0], [0.0, -1.0]], [[1.0, 0.0], [10.0, 1.0], [7.0, 7.0]]
-        y, _ = microgpt.feed_forward([1.0, 1.0], fc1, fc2)
-        square = 1 / 1.00001
-        self.assertLess(difference(y, [1 + 41 * square, 1 + 4 * square]), EXACT)
+        (y, _), _ = self.run_block([[1.0, 1.0]], fc1, fc2)
+        self.assertEqual(y, [[41.0, 4.0]])
 
     def test_backward(self):
         for length, n_embd in (1, 1), (1, 2), (3, 4), (8, 2), (2, 8):
             with self.subTest(length=length, n_embd=n_embd):
-                xs, dys = numbers(1, length, n_embd), numbers(4, length, n_embd)
+                x, dy = numbers(1, length, n_embd), numbers(4, length, n_embd)
                 fc1, fc2 = numbers(2, 4 * n_embd, n_embd), numbers(3, 4 * n_embd, n_embd)
-                _, traces = self.run_block(xs, fc1, fc2)
-                gradients = microgpt.feed_forward_backward(dys, fc1, fc2, traces)
                 self.judge(
-                    [xs, fc1, fc2], dys,
-                    lambda *inputs: self.run_block(*inputs)[0],
+                    [x, fc1, fc2], dy,
+                    lambda *inputs: self.run_block(*inputs)[0][0],
                     self.judge_block,
-                    gradients,
+                    self.backward(dy, x, fc1, fc2),
                 )
 
-    def asleep(self):
-        """A position at which no unit's pattern fits: all matches are below zero."""
-        x, fc1, fc2 = [1.0, 2.0], [[-1.0, -1.0]] * 8, numbers(3, 8, 2)
-        y, trace = microgpt.feed_forward(x, fc1, fc2)
-        return x, fc1, fc2, y, trace
-
-    def test_all_units_asleep_pass_x_through(self):
-        x, _, _, y, _ = self.asleep()
-        self.assertEqual(y, x)
-
-    def test_all_units_asleep_pass_only_dy_back(self):
-        _, fc1, fc2, _, trace = self.asleep()
-        gradients = microgpt.feed_forward_backward([[3.0, -4.0]], fc1, fc2, [trace])
+    def asleep(self, x, fc1):
+        """At a position where no unit's match is above 0, y and all gradients are 0."""
+        fc2 = numbers(3, 8, 2)
+        (y, _), _ = self.run_block(x, fc1, fc2)
         zeros = [[0.0, 0.0] for _ in range(8)]
-        self.assertEqual(gradients, ([[3.0, -4.0]], zeros, zeros))
+        self.assertEqual(y, [[0.0, 0.0]])
+        self.assertEqual(self.backward([[3.0, -4.0]], x, fc1, fc2), ([[0.0, 0.0]], zeros, zeros))
 
-    def test_zero_vector(self):
-        """Every match is 0, which is not above 0: all units sleep."""
-        fc1, fc2 = numbers(2, 8, 2), numbers(3, 8, 2)
-        y, trace = microgpt.feed_forward([0.0, 0.0], fc1, fc2)
-        gradients = microgpt.feed_forward_backward([[3.0, -4.0]], fc1, fc2, [trace])
-        zeros = [[0.0, 0.0] for _ in range(8)]
-        self.assertEqual((y, gradients), ([0.0, 0.0], ([[3.0, -4.0]], zeros, zeros)))
+    def test_all_units_asleep_give_nothing(self):
+        self.asleep([[1.0, 2.0]], [[-1.0, -1.0]] * 8)
+
+    def test_zero_vector_leaves_all_units_asleep(self):
+        self.asleep([[0.0, 0.0]], numbers(2, 8, 2))
 
 
 @contextlib.contextmanager
@@ -522,7 +514,14 @@ class Dot(unittest.TestCase):
         self.assertIs(getattr(math, "sumprod", None), before)
 
     def test_own_dot_by_hand(self):
-        self.assertEqual(program_with(None).dot([1.0, 2.0, 3.0], [4.0, -5.0, 6.0]), 12.0)
+        self.assertEqual(program_with(None).dot([1.0, 2.0, 3.0], (4.0, -5.0, 6.0)), 12.0)
+
+    def test_different_lengths_are_refused_either_way(self):
+        for program in (microgpt, program_with(None)):
+            for x in ([1.0], [1.0, 2.0, 3.0]):
+                with self.subTest(dot=program.dot, x=x):
+                    with self.assertRaises(ValueError):
+                        program.linear([x], [[1.0, 2.0]])
 
     def test_all_dots_agree(self):
         a, b = numbers(1, 100), numbers(2, 100)
@@ -535,5 +534,5 @@ class Dot(unittest.TestCase):
         for program in (microgpt, program_with(None), program_with(self.stand_in)):
             settings = program.Settings(n_embd=4, n_head=2)
             model = program.init_model(settings, 5, program.Xoshiro(1))
-            losses.append(program.forward_sequence(model, [0, 2, 3, 4, 1])[0])
+            losses.append(program.loss_and_gradient(model, [0, 2, 3, 4, 1])[0])
         self.assertLess(difference(losses[1:], [losses[0]] * 2), EXACT)
