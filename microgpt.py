@@ -5,13 +5,13 @@
 # This file builds one, trains it on 92 names and lets it invent names of its own. It needs nothing
 # but Python, and every gradient in it is derived by hand.
 #
-#     python microgpt.py            train it, in half a minute or less
+#     python microgpt.py            train it, in about half a minute
 #     python microgpt.py --help     what can be changed
 #
-# Before training the model spells noise. After 5,000 steps it spells names:
+# Before training the model spells noise. After 5,000 steps it spells names (on CPython 3.13):
 #
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
-#     step  4999  loss=0.8991  …  sample 0: grace  sample 1: ellii  sample 2: rose  …
+#     step  4999  loss=0.9001  …  sample 0: grace  sample 1: ellie  sample 2: rox  …
 #
 # This is the model; x is a vector, one for each position. All that the model learns is held in
 # 3,632 numbers, its parameters: the matrices `wte` and `wpe`, and six more inside attention and
@@ -32,8 +32,8 @@
 #     adam.update(model, dmodel, step)                             a small step against the slopes
 #
 # The rest explains these ten lines, with "emma" as the example. You need to know Python and how to
-# take a derivative. On a first reading, which takes about an hour, skip the functions whose names
-# end in `_backward`: section 7 checks that they are right.
+# take a derivative. On a first reading, which takes a good hour, skip the functions whose names end
+# in `_backward`: section 7 checks that they are right.
 
 # %% [markdown]
 # ## Notation
@@ -42,7 +42,7 @@
 #     C          the length of the vector at each position (n_embd)
 #     H, D       the number of attention heads, the length of one head's vectors: H · D = C
 #     V          the number of tokens in the vocabulary
-#     m, n       any two sizes, where a function does not care
+#     m, n       any sizes, in functions that work for all
 #     t; i, j    a position; indices into vectors and matrices, as in x[t][i]
 #     dx         the slopes of the loss with respect to the numbers in x, in the same shape
 #     [T, C]     a matrix: a list of T lists of C numbers
@@ -98,7 +98,7 @@ class Vocabulary:
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
     def sequence(self, document, block_size):
-        """The ids of BOS, a name and EOS, cut to block_size + 1: every id but the last is an input.
+        """The ids of BOS, a name and EOS, cut to block_size inputs and one more id, a target.
 
         A name of block_size letters or more loses its EOS, and the model does not learn where it
         ends. Raises KeyError for a letter that has no id.
@@ -152,8 +152,8 @@ def two_parameters(w, b):
 
 # %% [markdown]
 # Why not nudge every parameter, and skip the mathematics? Each nudge costs a forward pass: 3,632 of
-# them for one gradient. A backward pass costs about as much as two, and gives every slope. This is
-# backpropagation. Without it, training a large model would take far too long.
+# them for one gradient. A backward pass costs about as much as two forward passes, and gives every
+# slope. This is backpropagation. Without it, training a large model would take far too long.
 #
 # What should fall is the mean loss over all names. But its gradient takes 92 backward passes, and
 # the gradient of a single name is an estimate of it, if a noisy one. So we step after every name.
@@ -167,7 +167,7 @@ def two_parameters(w, b):
 # The products come first. The dot product of two vectors, Σ_i a[i] b[i], is large if they point the
 # same way, 0 if at right angles, and negative if opposed. `linear` takes the dot products of each
 # x[t] with every row of a matrix: it compares. `mix` adds up rows, each times a weight: it blends.
-# On the way back, each needs the other.
+# The backward of `linear` uses `mix`, and that of `mix` uses `linear`.
 
 # %%
 try:
@@ -413,13 +413,14 @@ def join_heads(heads):
 
 
 def attend(q, keys, values):
-    """One head (Vaswani et al. 2017, equation 1), for the last T of S positions.
+    """One head (Vaswani et al. 2017, equation 1) -> out [T, D], weights [T, S].
 
-    q [T, D], keys and values [S, D] -> out [T, D], weights [T, S]
+    q [T, D], keys, values [S, D]: in training T = S; in sampling T = 1, the newest of S positions.
 
-    A score is a sum of D products. If the numbers are random, of mean 0 and size 1, they partly
-    cancel, and the sum has a size of about √D. Large scores would give one position nearly all the
-    weight, and there the slopes of softmax are nearly 0. So scores are divided by √D.
+    A score is a sum of D products. If these are random, they partly cancel, and the sum grows only
+    like √D: D random steps, forward or back, lead about √D away from the start. Large scores would
+    give one position nearly all the weight, and then small changes of the scores change almost
+    nothing, and little is learned. So scores are divided by √D.
 
     >>> attend([[2.0], [2.0]], keys=[[1.0], [1.0]], values=[[10.0], [20.0]])
     ([[10.0], [15.0]], [[1.0, 0.0], [0.5, 0.5]])
@@ -453,8 +454,8 @@ def attention(x, layer, n_head, cache):
     """
     keys, values = cache
     q = linear(x, layer.wq)  # [T, C]
-    keys.extend(linear(x, layer.wk))  # [S, C]
-    values.extend(linear(x, layer.wv))  # [S, C]
+    keys.extend(linear(x, layer.wk))  # [T, C] more: [S, C] in all
+    values.extend(linear(x, layer.wv))
     q, k, v = (split_heads(rows, n_head) for rows in (q, keys, values))  # [H, T or S, D]
     outs, weights = zip(*map(attend, q, k, v))  # head by head: [H, T, D], [H, T, S]
     out = join_heads(outs)  # [T, C]
@@ -482,10 +483,11 @@ def attention_backward(dy, layer, trace):
 # that.
 #
 # With nothing between them, two matrices could do no more than one, because a linear function of a
-# linear function is linear. Hence the squared ReLU. (So et al. found that large models learn faster
-# with it than with a plain one; here both do as well.) In the trained model about two thirds of the
-# units are at 0, on average. They add nothing and have slope 0, so `mix` saves time by skipping
-# their rows. For that, `fc2` is stored like `fc1`, with one row for each unit.
+# linear function is linear. Hence the squared ReLU. (A plain ReLU does not square. So et al. found
+# that large models learn faster with the square; in this small one it makes no difference.) In the
+# trained model about two thirds of the units are at 0, on average. They add nothing and have slope
+# 0, so `mix` saves time by skipping their rows. For that, `fc2` is stored like `fc1`, with one row
+# for each unit.
 
 
 # %%
@@ -706,7 +708,8 @@ def forward(model, tokens, cache):
 # %% [markdown]
 # ## 7. The way back
 # `backward` is `forward` in reverse, from the logits through the layers, last to first, to the
-# embeddings. `wte` is used at both ends: it has two paths to the loss, and their slopes add up.
+# embeddings: each step hands its dx to the one before it. `wte` is used at both ends. It has two
+# paths to the loss, and their slopes add up.
 #
 # With a framework such as PyTorch you would write only the forward functions. It records each
 # operation as it runs, and `loss.backward()` calls the backwards in reverse, much as they are here.
@@ -777,7 +780,7 @@ def loss_and_gradient(model, tokens):
 
 # %% [markdown]
 # ## 8. Adam
-# Each parameter now has its slope, g, and should step against it. How far? The slopes are noisy, as
+# Each parameter now has a slope, g, and should move against it. How far? The slopes are noisy, as
 # each comes from one name, and of very different sizes. Adam (Kingma and Ba 2015, Algorithm 1)
 # keeps two averages for each parameter, of g and of g², and steps by
 #
@@ -785,7 +788,7 @@ def loss_and_gradient(model, tokens):
 #
 # If the slopes agree, the step is about lr long, however large or small they are. If they keep
 # changing sign, they cancel in the average of g but not in that of g², and the step is shorter. The
-# 1e-8 prevents 0 / 0; only slopes about as small as itself notice it.
+# 1e-8 prevents 0 / 0, and matters only for slopes about that small.
 #
 # Both averages forget: the newest g has weight 1, the one before it β, the one before that β², and
 # so on, with β a little below 1. The weighted total is easy to keep up to date: multiply it by β
@@ -794,9 +797,9 @@ def loss_and_gradient(model, tokens):
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (Multiply n by 1 - β, and all terms but two cancel. The paper divides by 1 / (1 - β), which n
-# becomes after many steps, and makes up for the first steps by a "bias correction". The result is
-# the same.)
+# (Multiply n by 1 - β, and all terms but two cancel. The paper takes 1 / (1 - β) for n, its value
+# after many steps. So its first averages are too small, and a "bias correction" enlarges them. The
+# result is the same.)
 #
 # The learning rate lr falls in a straight line to 0, so that the parameters settle and do not jump
 # about for ever with the noise of single names.
@@ -829,7 +832,8 @@ class Adam:
         beta1, beta2 = self.settings.beta1, self.settings.beta2
         n1 = (1 - beta1 ** (step + 1)) / (1 - beta1)
         n2 = (1 - beta2 ** (step + 1)) / (1 - beta2)
-        rate = self.settings.lr * max(0, 1 - step / self.settings.steps) / n1
+        lr = self.settings.lr * max(0, 1 - step / self.settings.steps)
+        rate = lr / n1  # so rate · total is lr · average
         for matrix in zip(matrices(model), matrices(dmodel), self.totals, self.squares):
             for row, drow, total, square in zip(*matrix):
                 for j, g in enumerate(drow):
@@ -851,7 +855,7 @@ def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
     About one sample of a hundred has a BOS in it. BOS is never a target, so its logit is lowered.
-    But its row of wte is also an input, and moving it for that use can raise the logit again.
+    But its row of wte is also an input, and training it as an input can raise the logit again.
     """
     cache, token, sample = new_cache(model), BOS, []
     for _ in range(len(model.wpe)):  # block_size times
@@ -906,12 +910,14 @@ def train(model, documents, vocabulary, rng, settings):
 
 # %% [markdown]
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
-# the list by heart would still have ln 92 = 4.52 to guess, spread over a name's 5 or 6 predictions:
-# 0.81 on average. After 5,000 steps the mean loss is about 0.88, varying with the seed, and 7 of 10
-# samples are names that were taught. So the model has learned the list, not what names are like:
-# names kept out of training surprise it less at first, then more and more. That is overfitting,
-# from seeing too few names too often. On 32,000 names in random order, the same program predicts
-# names that it never saw as well as those that it was taught. The README measures both.
+# the list by heart would still give each name a probability of 1/92. That is a surprise of ln 92 =
+# 4.52, spread over 5 or 6 predictions: 0.81 on average. After 5,000 steps the mean loss is about
+# 0.88, varying with the seed, and 7 of 10 samples are names that were taught.
+#
+# So the model has learned the list, not what names are like. Names kept out of training show it: at
+# first they surprise the model less and less, then more and more. That is overfitting, from seeing
+# too few names too often. On 32,000 names in random order, the same program predicts names that it
+# has never seen no worse than those that it was taught. The README measures both.
 #
 # What do the GPTs that you can talk to add? Tokens that are pieces of words. Many layers, and
 # billions of parameters. A norm before the logits, and in all norms a learned factor for each
