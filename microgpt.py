@@ -8,7 +8,7 @@
 #     python microgpt.py            train it, in about half a minute
 #     python microgpt.py --help     what can be changed
 #
-# Before training the model spells noise. After 5,000 steps it spells names (on CPython 3.13):
+# After one step the model spells noise; after 5,000, names, or nearly (here on CPython 3.13):
 #
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
 #     step  4999  loss=0.9001  …  sample 0: grace  sample 1: ellie  sample 2: rox  …
@@ -156,13 +156,13 @@ def two_parameters(w, b):
 # slope. This is backpropagation. Without it, training a large model would take far too long.
 #
 # What should fall is the mean loss over all names. But its gradient takes 92 backward passes, and
-# the gradient of a single name is an estimate of it, if a noisy one. So we step after every name.
-# This is stochastic gradient descent. Section 8 deals with the noise.
+# the gradient of a single name is an estimate of it, if a noisy one. So training takes a step after
+# every name. This is stochastic gradient descent. Section 8 deals with the noise.
 
 # %% [markdown]
 # ## 3. Operations
-# Each operation has a backward: for y = f(x), it is given dy, worked out by what came after f, and
-# returns dx.
+# Each operation has a backward: for y = f(x), it takes dy, which the later operations have worked
+# out, and returns dx.
 #
 # The products come first. The dot product of two vectors, Σ_i a[i] b[i], is large if they point the
 # same way, 0 if at right angles, and negative if opposed. `linear` takes the dot products of each
@@ -228,7 +228,7 @@ def linear_backward(dy, x, w):
         dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
         dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
 
-    Where there is no 0 to skip, mix(a, b) is mostly faster as dot products: linear(a,
+    Where there is no 0 to skip, mix(a, b) is usually faster written as dot products: linear(a,
     transpose(b)).
 
     >>> linear_backward([[1.0, 10.0]], x=[[5.0, 6.0]], w=[[1.0, 2.0], [3.0, 4.0]])
@@ -304,7 +304,7 @@ def cross_entropy(logits, targets):
     ([[0.25, 0.75], [0.25, 0.75]], True)
     """
     probs = list(map(softmax, logits))
-    # p can round to 0, which has no logarithm; 5e-324 is the smallest number above it.
+    # p can round to 0, which has no logarithm; 5e-324 is the smallest float above it.
     losses = [-log(p[target] or 5e-324) for p, target in zip(probs, targets)]
     return sum(losses) / len(losses), probs
 
@@ -392,7 +392,7 @@ def squared_relu_backward(dy, x):
 #
 # All this happens in H = 4 heads side by side. Each has D = 4 of the 16 numbers of every query, key
 # and value: [5, 16] is cut into four [5, 4], and each head has its own [5, 5] weights. So a
-# position can gather in four ways at once. The results are joined to [5, 16] again, and a fourth
+# position can gather in four ways at once. The results are joined into [5, 16] again, and a fourth
 # matrix, `wo`, turns them into what is added to x.
 
 
@@ -509,7 +509,7 @@ def feed_forward_backward(dy, layer, trace):
 
 # %% [markdown]
 # ## 6. The model
-# The parts are there. They need sizes, first values, and something that puts them together.
+# Now the parts need sizes, first values, and something to put them together.
 
 
 # %%
@@ -546,7 +546,8 @@ class Settings:
 # %% [markdown]
 # Chance enters twice: in the first values of the parameters, and when a sample is drawn. Python's
 # `random` would do, but this generator is easy to write again in any language, so that other
-# programs can check this one, digit by digit. How it works does not matter for what follows.
+# programs can start from the same numbers and be compared with this one. How it works does not
+# matter for what follows.
 
 
 # %%
@@ -568,15 +569,15 @@ class Xoshiro:
     MASK = 2**32 - 1  # `& MASK` keeps the low 32 bits
 
     def __init__(self, seed):
-        low, high = seed & self.MASK, seed >> 32 & self.MASK
+        low, high = seed & self.MASK, (seed >> 32) & self.MASK
         words = low ^ 0xDEADBEEF, high ^ 0xCAFEBABE, low + 1, high + 1
         self.state = [word & self.MASK for word in words]
 
     def draw(self):
         """A whole number from 0 to 2**32 - 1, each very nearly equally likely."""
         s0, s1, s2, s3 = self.state
-        result = s0 + s3 & self.MASK
-        shifted = s1 << 9 & self.MASK
+        result = (s0 + s3) & self.MASK
+        shifted = (s1 << 9) & self.MASK
         s2 ^= s0
         s3 ^= s1
         s1 ^= s2
@@ -712,7 +713,8 @@ def forward(model, tokens, cache):
 # paths to the loss, and their slopes add up.
 #
 # With a framework such as PyTorch you would write only the forward functions. It records each
-# operation as it runs, and `loss.backward()` calls the backwards in reverse, much as they are here.
+# operation as it runs, and `loss.backward()` runs their backwards in reverse order: what this file
+# spells out.
 
 
 # %%
@@ -834,8 +836,8 @@ class Adam:
         n2 = (1 - beta2 ** (step + 1)) / (1 - beta2)
         lr = self.settings.lr * max(0, 1 - step / self.settings.steps)
         rate = lr / n1  # so rate · total is lr · average
-        for matrix in zip(matrices(model), matrices(dmodel), self.totals, self.squares):
-            for row, drow, total, square in zip(*matrix):
+        for group in zip(matrices(model), matrices(dmodel), self.totals, self.squares):
+            for row, drow, total, square in zip(*group):
                 for j, g in enumerate(drow):
                     total[j] = total_j = beta1 * total[j] + g
                     square[j] = square_j = beta2 * square[j] + g * g
@@ -876,8 +878,9 @@ def generate(model, rng):
 def train(model, documents, vocabulary, rng, settings):
     """Train the model in place. Print the loss and five samples every 500 steps and at the end.
 
-    The loss is that of one name, before the update. It jumps about, because some names are harder
-    to guess than others. Raises FloatingPointError if it is not a finite number any more.
+    The loss is that of one name, before the update; the samples come after it. The loss jumps
+    about, because some names are harder to guess than others. Raises FloatingPointError if it is
+    not a finite number any more.
 
     >>> vocabulary, rng = Vocabulary(NAMES), Xoshiro(seed=42)
     >>> model = init_model(Settings(), len(vocabulary.tokens), rng)
@@ -922,13 +925,14 @@ def train(model, documents, vocabulary, rng, settings):
 # What do the GPTs that you can talk to add? Tokens that are pieces of words. Many layers, and
 # billions of parameters. A norm before the logits, and in all norms a learned factor for each
 # number. Batches of many texts a step, a learning rate that first rises, limits on the size of
-# parameters and gradients. In the end, training on conversations. The outline is the one on the
+# parameters and gradients. And, last, training on conversations. The outline is the one on the
 # first screen.
 
 # %% [markdown]
 # ## 11. The run
-# What remains is not about GPTs: files, flags and errors. The last cell runs it all. What it
-# defines is there for a notebook's next cell: try `vocabulary.decode(generate(model, rng))`.
+# You can stop here. What remains is not about GPTs: files, flags and errors. The last cell runs it
+# all. What it defines is there for a notebook's next cell: try `vocabulary.decode(generate(model,
+# rng))`.
 
 # %%
 import argparse
