@@ -13,7 +13,7 @@
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
 #     step  4999  loss=0.9001  …  sample 0: grace  sample 1: ellie  sample 2: rox  …
 #
-# This is the model; x is a vector, one for each position. All that the model learns is held in
+# This is the model, in which each position has a vector x. All that the model learns is held in
 # 3,632 numbers, its parameters: the matrices `wte` and `wpe`, and six more inside attention and
 # feed_forward.
 #
@@ -42,17 +42,17 @@
 #     C          the length of the vector at each position (n_embd)
 #     H, D       the number of attention heads, the length of one head's vectors: H · D = C
 #     V          the number of tokens in the vocabulary
-#     m, n       any sizes, in functions that work for all
+#     m, n       any two sizes
 #     t; i, j    a position; indices into vectors and matrices, as in x[t][i]
 #     dx         the slopes of the loss with respect to the numbers in x, in the same shape
-#     [T, C]     a matrix: a list of T lists of C numbers
+#     [n]        a vector, a list of n numbers; [T, C] is a matrix, a list of T lists of C numbers
 #     ln         the natural logarithm, `log` in Python
 
 # %% [markdown]
 # ## 1. Names become numbers
-# Each different character gets a number, its id. Two more tokens mark the ends: `<BOS>` says that a
-# name begins, `<EOS>` that it ends. (One could do both jobs; with two, each has one meaning.) The
-# 92 names use every letter but q, so there are V = 27 tokens.
+# Each different character is a token, and gets a number, its id. Two more tokens mark the ends:
+# `<BOS>` says that a name begins, `<EOS>` that it ends. (One could do both jobs; with two, each has
+# one meaning.) The 92 names use every letter but q, so there are V = 27 tokens.
 #
 # An id says nothing about its letter. So the model has a row of C = 16 numbers for each token, its
 # embedding: at first random, then whatever training makes of it.
@@ -126,27 +126,27 @@ class Vocabulary:
 
 # %%
 def two_parameters(w, b):
-    """Numbers w, b -> loss, dw, db. If w grows by 0.001, the loss should grow by 0.001 · dw:
+    """Numbers w, b -> loss, dw, db. If w grows by 0.001, the loss should grow by about 0.001 · dw:
 
-    >>> loss, dw, db = two_parameters(3.0, 2.0)
-    >>> nudged, _, _ = two_parameters(3.001, 2.0)
+    >>> loss, dw, db = two_parameters(2.0, 3.0)
+    >>> nudged, _, _ = two_parameters(2.001, 3.0)
     >>> round(nudged - loss, 4), round(0.001 * dw, 4)
-    (0.006, 0.006)
+    (0.008, 0.008)
 
     And a small step against both slopes should lower it, here from 1:
 
-    >>> lower, _, _ = two_parameters(3.0 - 0.01 * dw, 2.0 - 0.01 * db)
+    >>> lower, _, _ = two_parameters(2.0 - 0.01 * dw, 3.0 - 0.01 * db)
     >>> round(lower, 2)
-    0.41
+    0.36
     """
-    y = w * b  # 3 · 2 = 6
-    z = y + w  # 6 + 3 = 9
-    loss = (z - 8) ** 2  # 1
+    y = w * b  # 2 · 3 = 6
+    z = y + w  # 6 + 2 = 8
+    loss = (z - 7) ** 2  # 1
 
-    dz = 2 * (z - 8)  # 2
+    dz = 2 * (z - 7)  # 2
     dy = dz  # 2, as z = y + w has slope 1 with respect to y
-    db = dy * w  # 6, as y = w · b has slope w with respect to b
-    dw = dz + dy * b  # 2 + 4 = 6: one path straight to z, one through y
+    db = dy * w  # 4, as y = w · b has slope w with respect to b
+    dw = dz + dy * b  # 2 + 6 = 8: one path straight to z, one through y
     return loss, dw, db
 
 
@@ -258,10 +258,11 @@ def mix_backward(dy, weights, rows):
 
 # %% [markdown]
 # `softmax` turns scores into probabilities: numbers from 0 to 1 that add up to 1. `cross_entropy`
-# is the loss. For one prediction it is the surprise, -ln p(target): 0 if the model was sure of what
-# came, and larger the less it expected it. A model that finds all 27 tokens equally likely has ln
-# 27 = 3.30. Why a logarithm? The probability of a name is the product of its tokens' probabilities,
-# which soon gets tiny; ln makes a sum of it. The loss of a name is the mean over its T predictions.
+# is the loss. For one prediction it is the surprise, -ln p(target): 0 if the model was sure of the
+# target, and larger the less it expected that. A model that finds all 27 tokens equally likely has
+# ln 27 = 3.30. Why a logarithm? The probability of a name is the product of its tokens'
+# probabilities, which soon gets tiny; ln makes a sum of it. The loss of a name is the mean over its
+# T predictions.
 
 
 # %%
@@ -292,7 +293,7 @@ def softmax_backward(dy, y):
     Times dy[i], and added up over all i: dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i]).
     """
     average = dot(dy, y)  # of dy, each dy[i] with the weight y[i]
-    return [y_i * (dy_i - average) for dy_i, y_i in zip(dy, y)]
+    return [y_j * (dy_j - average) for dy_j, y_j in zip(dy, y)]
 
 
 # %%
@@ -305,7 +306,7 @@ def cross_entropy(logits, targets):
     """
     probs = list(map(softmax, logits))
     # p can round to 0, which has no logarithm; 5e-324 is the smallest float above it.
-    losses = [-log(p[target] or 5e-324) for p, target in zip(probs, targets)]
+    losses = [-log(probs_t[target] or 5e-324) for probs_t, target in zip(probs, targets)]
     return sum(losses) / len(losses), probs
 
 
@@ -315,7 +316,7 @@ def cross_entropy_backward(probs, targets):
     At one position, loss = -ln(e^logits[target] / Z) = ln Z - logits[target], with Z = Σ_k
     e^logits[k]. The slope of ln Z with respect to logits[i] is e^logits[i] / Z = probs[i]; that of
     -logits[target] is -1 for the target. So the gradient is probs minus a one-hot vector (1 at the
-    target, 0 elsewhere), over T for the mean. A step against it raises the target's score and
+    target, 0 elsewhere), divided by T for the mean. A step against it raises the target's score and
     lowers the others, the more so the more the model believed in them.
     """
     dlogits = [[p / len(targets) for p in probs_t] for probs_t in probs]
@@ -325,8 +326,8 @@ def cross_entropy_backward(probs, targets):
 
 
 # %% [markdown]
-# `rmsnorm` keeps a vector's direction and makes its mean square very nearly 1, so that attention
-# and feed-forward get numbers of one size however the vectors grow in training. `squared_relu`
+# `rmsnorm` keeps a vector's direction and makes its mean square nearly 1, so that attention and
+# feed-forward get numbers of similar size however the vectors grow in training. `squared_relu`
 # turns negative numbers into 0 and squares the others.
 
 
@@ -360,15 +361,15 @@ def rmsnorm_backward(dy, x):
 
 
 def squared_relu(x):
-    """y[i] = x[i]² if x[i] > 0, else 0: [n] -> [n] (So et al. 2021)."""
+    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n] (So et al. 2021)."""
     return [0.0 if x_i <= 0 else x_i * x_i for x_i in x]
 
 
 def squared_relu_backward(dy, x):
-    """Backward of squared_relu: dy [n], x [n] -> dx [n]. The slope is 2 x[i] if x[i] > 0, else 0.
+    """Backward of squared_relu: dy [n], x [n] -> dx [n]. The slope is 0 if x[i] <= 0, else 2 x[i].
 
-    >>> squared_relu([0.5, -3.0]), squared_relu_backward([10.0, 10.0], x=[0.5, -3.0])
-    ([0.25, 0.0], [10.0, 0.0])
+    >>> squared_relu([0.5, -3.0]), squared_relu_backward([10.0, 10.0], x=[3.0, -3.0])
+    ([0.25, 0.0], [60.0, 0.0])
     """
     return [0.0 if x_i <= 0 else 2 * x_i * dy_i for dy_i, x_i in zip(dy, x)]
 
@@ -422,8 +423,9 @@ def attend(q, keys, values):
     give one position nearly all the weight, and then small changes of the scores change almost
     nothing, and little is learned. So scores are divided by √D.
 
-    >>> attend([[2.0], [2.0]], keys=[[1.0], [1.0]], values=[[10.0], [20.0]])
-    ([[10.0], [15.0]], [[1.0, 0.0], [0.5, 0.5]])
+    >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the last scores are 0 and ln 9 / √4 = ln 3
+    >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
+    ([[10.0], [17.5]], [[1.0, 0.0], [0.25, 0.75]])
     """
     scale = 1 / sqrt(len(q[0]))
     weights = []
@@ -440,8 +442,9 @@ def attend_backward(dout, q, keys, values, weights):
     """
     scale = 1 / sqrt(len(q[0]))
     dweights, dvalues = mix_backward(dout, weights, values)
-    dscores = [[scale * d for d in row] for row in map(softmax_backward, dweights, weights)]
-    dq, dkeys = linear_backward(dscores, q, keys)  # scores were scale · linear(q, keys)
+    dscores = map(softmax_backward, dweights, weights)
+    dproducts = [[scale * d for d in row] for row in dscores]  # scores were scale · products
+    dq, dkeys = linear_backward(dproducts, q, keys)
     return dq, dkeys, dvalues
 
 
@@ -466,9 +469,9 @@ def attention_backward(dy, layer, trace):
     """Backward of attention, from an empty cache: dy [T, C] -> dx [T, C], dwq, dwk, dwv, dwo."""
     x, q, k, v, weights, out = trace
     dout, dwo = linear_backward(dy, out, layer.wo)
-    dout = split_heads(dout, len(q))  # [H, T, D]
-    dq, dk, dv = zip(*map(attend_backward, dout, q, k, v, weights))  # [H, T, D] each
-    # The rows of wq, wk and wv, one after another, make one linear [3C, C] from x to q, k and v.
+    douts = split_heads(dout, len(q))  # [H, T, D]
+    dq, dk, dv = zip(*map(attend_backward, douts, q, k, v, weights))  # [H, T, D] each
+    # The rows of wq, wk and wv, one after another, are one matrix [3C, C] from x to q, k and v.
     dqkv = join_heads([*dq, *dk, *dv])  # [T, 3C]
     dx, dw = linear_backward(dqkv, x, [*layer.wq, *layer.wk, *layer.wv])
     n_embd = len(dx[0])
@@ -477,10 +480,10 @@ def attention_backward(dy, layer, trace):
 
 # %% [markdown]
 # ## 5. Feed-forward
-# Then each position works on what it has, by itself. There are 4C = 64 hidden units. Each compares
-# x with its row of `fc1`; the better the match, the more of its row of `fc2` it gives out. A match
-# of 0 or less counts as none. One can think of a unit as a rule: if the vector looks like this, add
-# that.
+# Then each position works on what it has gathered, alone. There are 4C = 64 hidden units. Each
+# compares x with its row of `fc1`; the better the match, the more of its row of `fc2` it gives out.
+# A match of 0 or less counts as none. One can think of a unit as a rule: if the vector looks like
+# this, add that.
 #
 # With nothing between them, two matrices could do no more than one, because a linear function of a
 # linear function is linear. Hence the squared ReLU. (A plain ReLU does not square. So et al. found
@@ -526,7 +529,7 @@ class Settings:
     beta1: float = 0.9  # how slowly Adam forgets slopes
     beta2: float = 0.95  # how slowly Adam forgets squared slopes
     seed: int = 42  # where random numbers start, from 0 to 2**64 - 1
-    data: str = ""  # file with one name a line (default: names.txt beside this program)
+    data: str = ""  # file with one name per line (default: names.txt beside this program)
 
     def __post_init__(self):
         for name in ("n_embd", "n_head", "n_layer", "block_size", "steps"):
@@ -649,7 +652,7 @@ def init_model(settings, vocab_size, rng):
         wq = random_matrix(rng, n_embd, n_embd)
         wk = random_matrix(rng, n_embd, n_embd)
         wv = random_matrix(rng, n_embd, n_embd)
-        wo = random_matrix(rng, n_embd, n_embd, sigma=0.0)
+        wo = random_matrix(rng, n_embd, n_embd, sigma=0.0)  # draws all the same
         fc1 = random_matrix(rng, 4 * n_embd, n_embd)
         fc2 = random_matrix(rng, 4 * n_embd, n_embd, sigma=0.0)
         layers.append(Layer(wq, wk, wv, wo, fc1, fc2))
@@ -794,7 +797,7 @@ def loss_and_gradient(model, tokens):
 #
 # Both averages forget: the newest g has weight 1, the one before it β, the one before that β², and
 # so on, with β a little below 1. The weighted total is easy to keep up to date: multiply it by β
-# and add the new g. Divided by n, the sum of the weights, it is the average:
+# and add the new g, or g². Divided by n, the sum of the weights, it is the average:
 #
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
@@ -856,10 +859,11 @@ class Adam:
 def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
-    About one sample of a hundred has a BOS in it. BOS is never a target, so its logit is lowered.
+    About one sample in a hundred has a BOS in it. BOS is never a target, so its logit is lowered.
     But its row of wte is also an input, and training it as an input can raise the logit again.
     """
-    cache, token, sample = new_cache(model), BOS, []
+    cache = new_cache(model)
+    token, sample = BOS, []
     for _ in range(len(model.wpe)):  # block_size times
         logits, _ = forward(model, [token], cache)
         token = rng.choice(softmax(logits[0]))
@@ -871,7 +875,8 @@ def generate(model, rng):
 
 # %% [markdown]
 # ## 10. Training
-# One name after another, 5,000 steps: each of the 92 names comes about 54 times.
+# One name after another, in the order of the list, 5,000 steps: each of the 92 comes about 54
+# times. (A list that is in alphabetical order should be shuffled first.)
 
 
 # %%
@@ -879,8 +884,8 @@ def train(model, documents, vocabulary, rng, settings):
     """Train the model in place. Print the loss and five samples every 500 steps and at the end.
 
     The loss is that of one name, before the update; the samples come after it. The loss jumps
-    about, because some names are harder to guess than others. Raises FloatingPointError if it is
-    not a finite number any more.
+    about, because some names are harder to guess than others. Raises FloatingPointError if it is no
+    longer finite.
 
     >>> vocabulary, rng = Vocabulary(NAMES), Xoshiro(seed=42)
     >>> model = init_model(Settings(), len(vocabulary.tokens), rng)
@@ -914,17 +919,17 @@ def train(model, documents, vocabulary, rng, settings):
 # %% [markdown]
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
 # the list by heart would still give each name a probability of 1/92. That is a surprise of ln 92 =
-# 4.52, spread over 5 or 6 predictions: 0.81 on average. After 5,000 steps the mean loss is about
-# 0.88, varying with the seed, and 7 of 10 samples are names that were taught.
+# 4.52, spread over 4 to 8 predictions: 0.81 on average. After 5,000 steps the mean loss is about
+# 0.88, varying with the seed, and 7 in 10 samples are names that were taught.
 #
 # So the model has learned the list, not what names are like. Names kept out of training show it: at
 # first they surprise the model less and less, then more and more. That is overfitting, from seeing
-# too few names too often. On 32,000 names in random order, the same program predicts names that it
-# has never seen no worse than those that it was taught. The README measures both.
+# too few names too often. On 32,000 names in random order, the same program predicts unseen names
+# no worse than those that it was taught. The README measures both.
 #
 # What do the GPTs that you can talk to add? Tokens that are pieces of words. Many layers, and
 # billions of parameters. A norm before the logits, and in all norms a learned factor for each
-# number. Batches of many texts a step, a learning rate that first rises, limits on the size of
+# number. Batches of many texts per step, a learning rate that first rises, limits on the size of
 # parameters and gradients. And, last, training on conversations. The outline is the one on the
 # first screen.
 
@@ -966,7 +971,7 @@ def read_documents(data=""):
     text = text.replace("\ufeff", "")  # byte-order marks
     lines = [line.strip() for line in text.splitlines()]
     if not any(lines):
-        raise ValueError(f"'{path}' has no names in it; write one name a line")
+        raise ValueError(f"'{path}' has no names in it; write one name per line")
     return [line for line in lines if line]
 
 
@@ -988,7 +993,7 @@ def parse(arguments):
     parser.error = lambda message: stop(2, f"{message}; --help shows every flag")
     comments = re.findall(r"^    (\w+): \w+ = .*  # (.+)$", Path(FILE).read_text("utf-8"), re.M)
     for field, (name, comment) in zip(fields(Settings), comments):
-        default = field.default or argparse.SUPPRESS
+        default = field.default or argparse.SUPPRESS  # no "(default: )" for data
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=field.type, default=default, help=comment)
     return Settings(**vars(parser.parse_args(arguments)))
@@ -1016,5 +1021,5 @@ if __name__ == "__main__":
         problem = "" if isinstance(error, BrokenPipeError) else str(error)
         if isinstance(error, OSError) and status == 1:
             sys.stdout = None  # it can't be written to: Python must not try again at the end
-    if problem is not None:  # only here, where the memory of what failed is free again
+    if problem is not None:  # only here, after the failed run's memory is freed
         stop(status, problem)
