@@ -228,13 +228,13 @@ def linear_backward(dy, x, w):
         dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
         dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
 
-    Where there is no 0 to skip, mix(a, b) is usually faster written as dot products: linear(a,
-    transpose(b)).
+    Where there is no 0 to skip, mix(a, b) is usually faster written as dot products, which is what
+    the code does: linear(a, transpose(b)).
 
     >>> linear_backward([[1.0, 10.0]], x=[[5.0, 6.0]], w=[[1.0, 2.0], [3.0, 4.0]])
     ([[31.0, 42.0]], [[5.0, 6.0], [50.0, 60.0]])
     """
-    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))  # the two mixes
+    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
 
 
 def mix_backward(dy, weights, rows):
@@ -936,8 +936,8 @@ def train(model, documents, vocabulary, rng, settings):
 # %% [markdown]
 # ## 11. The run
 # You can stop here. What remains is not about GPTs: files, flags and errors. The last cell runs it
-# all. What it defines is there for a notebook's next cell: try `vocabulary.decode(generate(model,
-# rng))`.
+# all. A notebook's next cell can use what it defines, for example
+# `vocabulary.decode(generate(model, rng))`.
 
 # %%
 import argparse
