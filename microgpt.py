@@ -1,12 +1,13 @@
 # %% [markdown]
 # # microgpt: how a GPT learns, in one file
 #
-# A GPT reads the tokens so far (here: letters) and says how probable each token is to come next.
-# This file builds one, trains it on 92 names and lets it invent names of its own. It needs nothing
-# but Python, and every gradient in it is derived by hand.
+# A GPT reads the tokens so far (here: letters) and says how likely each token is to come next. This
+# file builds one, trains it on 92 names and lets it invent names of its own. It needs nothing but
+# Python, and every gradient in it is derived by hand.
 #
-#     python microgpt.py            train it, in about half a minute
-#     python microgpt.py --help     what can be changed
+#     python microgpt.py                train it, in about half a minute
+#     python microgpt.py --help         what can be changed
+#     python -m doctest microgpt.py     run every >>> example; no output means that all hold
 #
 # After one step the model spells noise; after 5,000, names, or nearly (here on CPython 3.13):
 #
@@ -32,8 +33,8 @@
 #     adam.update(model, dmodel, step)                             a small step against the slopes
 #
 # The rest explains these ten lines, with "emma" as the example. You need to know Python and how to
-# take a derivative. On a first reading, which takes a good hour, skip the functions whose names end
-# in `_backward`: section 7 checks that they are right.
+# take a derivative. On a first reading, which takes a good hour, skip `backward` and the functions
+# whose names end in `_backward`. An example in section 7 checks that they are right.
 
 # %% [markdown]
 # ## Notation
@@ -100,8 +101,9 @@ class Vocabulary:
     def sequence(self, document, block_size):
         """The ids of BOS, a name and EOS, cut to block_size inputs and one more id, a target.
 
-        A name of block_size letters or more loses its EOS, and the model does not learn where it
-        ends. Raises KeyError for a letter that has no id.
+        The model has room for block_size positions. A name of that many letters or more fills them
+        and loses its EOS: the model does not learn where it ends. Raises KeyError for a letter that
+        has no id.
         """
         ids = [self.ids[character] for character in document[:block_size]]
         return [BOS, *ids, EOS][: block_size + 1]
@@ -260,9 +262,9 @@ def mix_backward(dy, weights, rows):
 # `softmax` turns scores into probabilities: numbers from 0 to 1 that add up to 1. `cross_entropy`
 # is the loss. For one prediction it is the surprise, -ln p(target): 0 if the model was sure of the
 # target, and larger the less it expected that. A model that finds all 27 tokens equally likely has
-# ln 27 = 3.30. Why a logarithm? The probability of a name is the product of its tokens'
-# probabilities, which soon gets tiny; ln makes a sum of it. The loss of a name is the mean over its
-# T predictions.
+# a loss of ln 27 = 3.30. Why a logarithm? The probability of a name is the product of its tokens'
+# probabilities, which soon gets tiny; the logarithm turns it into a sum. The loss of a name is the
+# mean over its T predictions.
 
 
 # %%
@@ -429,7 +431,7 @@ def attend(q, keys, values):
     """
     scale = 1 / sqrt(len(q[0]))
     weights = []
-    for t, q_t in enumerate(q, start=len(keys) - len(q)):  # t counts from the first key
+    for t, q_t in enumerate(q, start=len(keys) - len(q)):  # t: 0, 1, … or S - 1
         scores = [scale * dot(q_t, key) for key in keys[: t + 1]]
         weights.append(softmax(scores) + [0.0] * (len(keys) - t - 1))  # the causal mask
     return mix(weights, values), weights
@@ -460,7 +462,8 @@ def attention(x, layer, n_head, cache):
     keys.extend(linear(x, layer.wk))  # [T, C] more: [S, C] in all
     values.extend(linear(x, layer.wv))
     q, k, v = (split_heads(rows, n_head) for rows in (q, keys, values))  # [H, T or S, D]
-    outs, weights = zip(*map(attend, q, k, v))  # head by head: [H, T, D], [H, T, S]
+    # attend gives a pair for each head; zip makes one of all outs and all weights.
+    outs, weights = zip(*map(attend, q, k, v))  # [H, T, D], [H, T, S]
     out = join_heads(outs)  # [T, C]
     return linear(out, layer.wo), (x, q, k, v, weights, out)
 
@@ -480,10 +483,10 @@ def attention_backward(dy, layer, trace):
 
 # %% [markdown]
 # ## 5. Feed-forward
-# Then each position works on what it has gathered, alone. There are 4C = 64 hidden units. Each
-# compares x with its row of `fc1`; the better the match, the more of its row of `fc2` it gives out.
-# A match of 0 or less counts as none. One can think of a unit as a rule: if the vector looks like
-# this, add that.
+# Then each position, on its own, works on what it has gathered. There are 4C = 64 hidden units.
+# Each compares x with its row of `fc1`; the better the match, the more of its row of `fc2` it gives
+# out. A match of 0 or less counts as none. One can think of a unit as a rule: if the vector looks
+# like this, add that.
 #
 # With nothing between them, two matrices could do no more than one, because a linear function of a
 # linear function is linear. Hence the squared ReLU. (A plain ReLU does not square. So et al. found
@@ -518,7 +521,7 @@ def feed_forward_backward(dy, layer, trace):
 # %%
 @dataclass
 class Settings:
-    """What can be changed without changing code. Raises ValueError for what makes no sense."""
+    """What can be changed without changing code. Raises ValueError for senseless values."""
 
     n_embd: int = 16  # length of the vectors inside the model, a multiple of n_head
     n_head: int = 4  # attention heads
@@ -548,9 +551,9 @@ class Settings:
 
 # %% [markdown]
 # Chance enters twice: in the first values of the parameters, and when a sample is drawn. Python's
-# `random` would do, but this generator is easy to write again in any language, so that other
-# programs can start from the same numbers and be compared with this one. How it works does not
-# matter for what follows.
+# `random` would do, but this generator is easy to rewrite in any language, so that other programs
+# can start from the same numbers and be compared with this one. How it works does not matter for
+# what follows.
 
 
 # %%
@@ -607,11 +610,13 @@ class Xoshiro:
 
 
 # %% [markdown]
-# `wo` and `fc2` start at 0, as is often done, so that at first no layer adds anything to x. (In a
-# model as small as this, random numbers do as well.) The slopes of `wq`, `wk` and `wv` come back
-# through `wo`, and those of `fc1` through `fc2`, so in the first step they are 0. But `wo` and
-# `fc2` themselves have slopes. After one step they are no longer 0, and from then on the others
-# learn too.
+# Most parameters start at random, because units that start equal would stay equal, and small, so
+# that at first all tokens seem about equally likely. `wo` and `fc2` start at 0, as is often done:
+# no layer adds anything to x until it helps. (In a model as small as this, random numbers work just
+# as well.) The slope of `wq` has `wo` as a factor, as dw had b in section 2, so in the first step
+# it is 0. The same goes for `wk`, `wv` and, because of `fc2`, for `fc1`. But the slope of `wo` has
+# as a factor what was gathered, and that is not 0. After one step `wo` and `fc2` are not 0 either,
+# and from then on all learn.
 
 
 # %%
@@ -652,7 +657,7 @@ def init_model(settings, vocab_size, rng):
         wq = random_matrix(rng, n_embd, n_embd)
         wk = random_matrix(rng, n_embd, n_embd)
         wv = random_matrix(rng, n_embd, n_embd)
-        wo = random_matrix(rng, n_embd, n_embd, sigma=0.0)  # draws all the same
+        wo = random_matrix(rng, n_embd, n_embd, sigma=0.0)  # zeros, but they use up draws
         fc1 = random_matrix(rng, 4 * n_embd, n_embd)
         fc2 = random_matrix(rng, 4 * n_embd, n_embd, sigma=0.0)
         layers.append(Layer(wq, wk, wv, wo, fc1, fc2))
@@ -791,20 +796,21 @@ def loss_and_gradient(model, tokens):
 #
 #     lr · average(g) / (√average(g²) + 1e-8)
 #
-# If the slopes agree, the step is about lr long, however large or small they are. If they keep
-# changing sign, they cancel in the average of g but not in that of g², and the step is shorter. The
-# 1e-8 prevents 0 / 0, and matters only for slopes about that small.
+# If all g are equal, the quotient is g / √g² = ±1, and the step lr long, however large or small
+# they are. If they keep changing sign, they cancel in the average of g but not in that of g², and
+# the step is shorter. The 1e-8 prevents 0 / 0, and matters only for slopes about that small.
 #
 # Both averages forget: the newest g has weight 1, the one before it β, the one before that β², and
-# so on, with β a little below 1. The weighted total is easy to keep up to date: multiply it by β
-# and add the new g, or g². Divided by n, the sum of the weights, it is the average:
+# so on, with β a little below 1. (β is beta1 for g, and beta2 for g².) The weighted total is easy
+# to keep up to date: multiply it by β and add the new g. Divided by n, the sum of the weights, it
+# is the average:
 #
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (Multiply n by 1 - β, and all terms but two cancel. The paper takes 1 / (1 - β) for n, its value
-# after many steps. So its first averages are too small, and a "bias correction" enlarges them. The
-# result is the same.)
+# (Multiply n by 1 - β, and all terms but two cancel. The paper always divides by 1 / (1 - β), the n
+# of many steps. For g that is 10, though the first n is 1; so its first average is ten times too
+# small, and a "bias correction" repairs that. The result is the same.)
 #
 # The learning rate lr falls in a straight line to 0, so that the parameters settle and do not jump
 # about for ever with the noise of single names.
@@ -918,20 +924,21 @@ def train(model, documents, vocabulary, rng, settings):
 
 # %% [markdown]
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
-# the list by heart would still give each name a probability of 1/92. That is a surprise of ln 92 =
-# 4.52, spread over 4 to 8 predictions: 0.81 on average. After 5,000 steps the mean loss is about
-# 0.88, varying with the seed, and 7 in 10 samples are names that were taught.
+# the list by heart would give each name a probability of 1/92. The surprises of its tokens would
+# add up to ln 92 = 4.52; spread over T = 4 to 8 predictions, that is 0.81 on average. After 5,000
+# steps the mean loss is about 0.88, varying with the seed, and 7 in 10 samples are names that were
+# taught.
 #
-# So the model has learned the list, not what names are like. Names kept out of training show it: at
-# first they surprise the model less and less, then more and more. That is overfitting, from seeing
-# too few names too often. On 32,000 names in random order, the same program predicts unseen names
-# no worse than those that it was taught. The README measures both.
+# So by the end the model has learned the list, and little of what names are like. Names kept out of
+# training show it: at first they surprise the model less and less, then more and more. That is
+# overfitting, from seeing too few names too often. On 32,000 names in random order, the same
+# program predicts unseen names no worse than those that it was taught. The README measures both.
 #
-# What do the GPTs that you can talk to add? Tokens that are pieces of words. Many layers, and
-# billions of parameters. A norm before the logits, and in all norms a learned factor for each
-# number. Batches of many texts per step, a learning rate that first rises, limits on the size of
-# parameters and gradients. And, last, training on conversations. The outline is the one on the
-# first screen.
+# What do the GPTs that you can chat with have that this one lacks? Tokens that are pieces of words.
+# Many layers, and billions of parameters. A norm before the logits, and in all norms a learned
+# factor for each number. Batches of many texts per step, a learning rate that first rises
+# (warm-up), limits on parameters (weight decay) and gradients (clipping). And, last, training on
+# conversations. The outline is the one on the first screen.
 
 # %% [markdown]
 # ## 11. The run
