@@ -34,7 +34,8 @@
 #
 # The rest explains these ten lines, with "emma" as the example. You need to know Python and how to
 # take a derivative. On a first reading, which takes a good hour, skip `backward` and the functions
-# whose names end in `_backward`. An example in section 7 checks that they are right.
+# whose names end in `_backward`, except for those of `linear` and `cross_entropy`, which carry the
+# idea. An example in section 7 checks that all are right.
 
 # %% [markdown]
 # ## Notation
@@ -247,9 +248,8 @@ def mix_backward(dy, weights, rows):
         dweights[t][i] = Σ_j dy[t][j] rows[i][j]         dweights = linear(dy, rows)
         drows[i][j] = Σ_t weights[t][i] dy[t][j]         drows = mix(transpose(weights), dy)
 
-    Where mix skipped a row, the slope of its weight is skipped too, and left 0. Such a weight is 0
-    because of the mask (section 4) or the squared ReLU (section 5), and these would multiply its
-    slope by 0 anyway.
+    Where a weight is 0, its slope is not computed but left 0: softmax_backward (section 4) or
+    squared_relu_backward (section 5) would multiply it by 0 anyway.
     """
     dweights = [
         [dot(dy_t, row) if weight else 0.0 for weight, row in zip(weights_t, rows)]
@@ -261,10 +261,10 @@ def mix_backward(dy, weights, rows):
 # %% [markdown]
 # `softmax` turns scores into probabilities: numbers from 0 to 1 that add up to 1. `cross_entropy`
 # is the loss. For one prediction it is the surprise, -ln p(target): 0 if the model was sure of the
-# target, and larger the less it expected that. A model that finds all 27 tokens equally likely has
-# a loss of ln 27 = 3.30. Why a logarithm? The probability of a name is the product of its tokens'
-# probabilities, which soon gets tiny; the logarithm turns it into a sum. The loss of a name is the
-# mean over its T predictions.
+# target, and larger the less it expected the target. A model that finds all 27 tokens equally
+# likely has a loss of ln 27 = 3.30. Why a logarithm? The probability of a name is the product of
+# its tokens' probabilities, which soon gets tiny; the logarithm turns it into a sum. The loss of a
+# name is the mean over its T predictions.
 
 
 # %%
@@ -315,8 +315,11 @@ def cross_entropy(logits, targets):
 def cross_entropy_backward(probs, targets):
     """Backward of cross_entropy: probs [T, V], T ids -> dlogits [T, V].
 
-    At one position, loss = -ln(e^logits[target] / Z) = ln Z - logits[target], with Z = Σ_k
-    e^logits[k]. The slope of ln Z with respect to logits[i] is e^logits[i] / Z = probs[i]; that of
+    At one position, with Z = Σ_k e^logits[k],
+
+        loss = -ln(e^logits[target] / Z) = ln Z - logits[target]
+
+    The slope of ln Z with respect to logits[i] is e^logits[i] / Z = probs[i]; that of
     -logits[target] is -1 for the target. So the gradient is probs minus a one-hot vector (1 at the
     target, 0 elsewhere), divided by T for the mean. A step against it raises the target's score and
     lowers the others, the more so the more the model believed in them.
@@ -843,7 +846,7 @@ class Adam:
         beta1, beta2 = self.settings.beta1, self.settings.beta2
         n1 = (1 - beta1 ** (step + 1)) / (1 - beta1)
         n2 = (1 - beta2 ** (step + 1)) / (1 - beta2)
-        lr = self.settings.lr * max(0, 1 - step / self.settings.steps)
+        lr = self.settings.lr * max(0, 1 - step / self.settings.steps)  # never below 0
         rate = lr / n1  # so rate · total is lr · average
         for group in zip(matrices(model), matrices(dmodel), self.totals, self.squares):
             for row, drow, total, square in zip(*group):
@@ -1012,8 +1015,9 @@ if __name__ == "__main__":
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
     status, problem = 2, None
     try:
+        # A notebook has no flags, even if it has a __file__.
         started = FILE and Path(FILE).resolve() == Path(sys.argv[0]).resolve()
-        settings = parse(sys.argv[1:]) if started else Settings()  # a notebook has no flags
+        settings = parse(sys.argv[1:]) if started else Settings()
         documents = read_documents(settings.data)
         status = 1
         vocabulary = Vocabulary(documents)
