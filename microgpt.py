@@ -524,7 +524,18 @@ def feed_forward_backward(dy, layer, trace):
 # %%
 @dataclass
 class Settings:
-    """What can be changed without changing code. Raises ValueError for senseless values."""
+    """What can be changed without changing code. Raises ValueError for senseless values.
+
+    >>> fine = Settings(beta1=0.0, seed=0)
+    >>> for values in {"n_embd": 10}, {"beta1": 1.0}, {"seed": 2**64}:
+    ...     try:
+    ...         Settings(**values)
+    ...     except ValueError as error:
+    ...         print(error)
+    n_embd 10 must be a multiple of n_head 4
+    beta1 and beta2 must be 0 or more and below 1, not 1.0
+    seed must be from 0 to 2**64 - 1, not 18446744073709551616
+    """
 
     n_embd: int = 16  # length of the vectors inside the model, a multiple of n_head
     n_head: int = 4  # attention heads
@@ -597,7 +608,13 @@ class Xoshiro:
         return result
 
     def normal(self, sigma):
-        """A number from the bell curve of mean 0, standard deviation sigma (Box, Muller 1958)."""
+        """A number from the bell curve of mean 0, standard deviation sigma (Box, Muller 1958).
+
+        >>> rng = Xoshiro(seed=0)
+        >>> rng.state = [1, 2, 3, 4]  # so u1 is 6 / 2**32, and u2 nearly 0
+        >>> round(rng.normal(sigma=1.0), 4) == round(sqrt(-2 * log(6 / 2**32)), 4)
+        True
+        """
         u1 = (self.draw() + 1) / (2**32 + 1)  # above 0, so that it has a logarithm
         u2 = self.draw() / (2**32 - 1)
         return sigma * sqrt(-2 * log(u1)) * cos(2 * pi * u2)
