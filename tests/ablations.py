@@ -1,87 +1,162 @@
-"""Undo one detail at a time, train, and see what it was worth.
+"""What each detail is worth: undo one at a time, train, and compare with the program as it is.
 
-    python -m tests.ablations
+    python -m tests.ablations                          the seeds 1 to 32; on PyPy under half an hour
+    python -m tests.ablations --seeds 2 --steps 100    to try it
 
-Each row: 5,000 steps with three seeds, then the mean loss over all names and the share of 1,000
-samples that are names from the list. Uses every processor; takes some minutes.
+Each variant is trained with every seed, and compared with the program as it is with the same seed:
+the mean loss over all names, and the share of 1,000 samples that are names from the list. A
+difference is the mean of those of the seeds ± its standard error. It is printed **bold** if it is
+beyond two standard errors. Chance alone takes about one difference of twenty that far.
+
+Takes every flag of microgpt.py, and --help shows a few more. Uses every processor.
 """
-import platform
-import statistics
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from math import inf, sqrt
+from statistics import mean, stdev
 from unittest import mock
 
 import microgpt
-from tests.learning import SAMPLES, Learner
-
-SEEDS = (1, 2, 3)
+from microgpt import attend, attend_backward, cross_entropy_backward
+from tests.learning import (
+    Learner,
+    in_parallel,
+    new_parser,
+    parse,
+    python,
+    read_names,
+    run,
+    sequences_of,
+    share_taught,
+)
 
 
 def attend_to_itself(q, keys, values):
-    """Attention of a position that sees nothing but itself."""
-    return values[-1], [0.0] * (len(keys) - 1) + [1.0]
+    """attend, with all the weight on the position itself. attend_backward fits: no score counts."""
+    own = range(len(keys) - len(q), len(keys))
+    return values[own[0] :], [[float(s == t) for s in range(len(keys))] for t in own]
 
 
-def summed_loss_backward(dloss, probs, target):
-    """The backward pass of a loss that is the sum of the predictions' losses, not their mean."""
-    return cross_entropy_backward(1.0, probs, target)
+def enlarged(q):
+    """q · √D, which attend divides by √D again."""
+    return [[sqrt(len(q_t)) * q_i for q_i in q_t] for q_t in q]
 
 
-cross_entropy_backward = microgpt.cross_entropy_backward
+def attend_unscaled(q, keys, values):
+    """attend, with scores that are not divided by √D."""
+    return attend(enlarged(q), keys, values)
 
 
-def fill_output_projections(learner):
+def attend_unscaled_backward(dout, q, keys, values, weights):
+    """Backward of attend_unscaled."""
+    dq, dkeys, dvalues = attend_backward(dout, enlarged(q), keys, values, weights)
+    return enlarged(dq), dkeys, dvalues
+
+
+def summed_loss_backward(probs, targets):
+    """Backward of a loss that is the sum of the predictions' losses, not their mean."""
+    return [cross_entropy_backward([p], [target])[0] for p, target in zip(probs, targets)]
+
+
+def with_adam(learner, sequences, **changes):
+    """Train with other settings of Adam."""
+    learner.adam = microgpt.Adam(learner.model, replace(learner.settings, **changes))
+    return sequences
+
+
+def with_full_projections(learner, sequences):
     """Draw wo and fc2 as all other matrices are drawn."""
     for layer in learner.model.layers:
-        for matrix in (layer.wo, layer.fc2):
-            for row in matrix:
-                row[:] = [learner.rng.normal(0.02) for _ in row]
+        for w in (layer.wo, layer.fc2):
+            w[:] = microgpt.random_matrix(learner.rng, len(w), len(w[0]))
+    return sequences
 
 
-def leave_last_position_untrained(learner):
-    """Cut the training sequences to block_size tokens instead of block_size inputs."""
-    learner.sequences = [s[: len(learner.model.wpe)] for s in learner.sequences]
+def without_last_position(learner, sequences):
+    """Train on sequences cut to block_size tokens, not to block_size inputs and their targets."""
+    return [ids[: learner.settings.block_size] for ids in sequences]
 
 
+# By name: the functions to be replaced in microgpt, and what is done before training.
 VARIANTS = {
-    "as it is": {},
-    "no cache: a position sees only itself": {"patch": {"attend": attend_to_itself}},
-    "β2 = 0.999": {"adam": {"beta2": 0.999}},
-    "a constant learning rate": {"adam": {"steps": 10**15}},
-    "output projections not starting at zero": {"prepare": fill_output_projections},
-    "the loss summed, not averaged": {"patch": {"cross_entropy_backward": summed_loss_backward}},
-    "the last position left untrained": {"prepare": leave_last_position_untrained},
+    "as it is": ({}, None),
+    "each position sees only itself": ({"attend": attend_to_itself}, None),
+    "a constant learning rate": ({}, partial(with_adam, steps=10**15)),
+    "a learning rate of 0.005": ({}, partial(with_adam, lr=0.005)),
+    "a learning rate of 0.02": ({}, partial(with_adam, lr=0.02)),
+    "β2 = 0.999": ({}, partial(with_adam, beta2=0.999)),
+    "the loss summed, not averaged": ({"cross_entropy_backward": summed_loss_backward}, None),
+    "the last position left untrained": ({}, without_last_position),
+    "wo and fc2 not starting at zero": ({}, with_full_projections),
+    "scores not divided by √D": (
+        {"attend": attend_unscaled, "attend_backward": attend_unscaled_backward}, None
+    ),
 }
 
 
-def measure(name, seed):
-    """Mean loss over the names and share of real names of one variant, trained with one seed."""
-    variant = VARIANTS[name]
-    settings = microgpt.Settings(seed=seed)
-    with ExitStack() as stack:
-        for function, stand_in in variant.get("patch", {}).items():
-            stack.enter_context(mock.patch.object(microgpt, function, stand_in))
-        learner = Learner(settings, replace(settings, **variant.get("adam", {})))
-        whole = learner.sequences
-        variant.get("prepare", lambda learner: None)(learner)
-        learner.learn(range(settings.steps))
-        real = sum(sample in learner.names for sample in learner.samples())
-        return learner.mean_loss(whole), real / SAMPLES
+def replaced(functions):
+    """A context in which microgpt uses these functions."""
+    stack = ExitStack()
+    for name, function in functions.items():
+        stack.enter_context(mock.patch.object(microgpt, name, function))
+    return stack
 
 
-def main():
-    print(platform.python_implementation(), platform.python_version())
-    jobs = [(name, seed) for name in VARIANTS for seed in SEEDS]
-    with ProcessPoolExecutor() as pool:
-        results = dict(zip(jobs, pool.map(measure, *zip(*jobs))))
-    print("| undone | mean loss | seeds | real names | seeds |")
+def measure(name, settings, names, samples):
+    """Train one variant with one seed: its mean loss, and its share of names of the list."""
+    functions, prepare = VARIANTS[name]
+    vocabulary = microgpt.Vocabulary(names)
+    sequences = sequences_of(names, vocabulary, settings)
+    learner = Learner(settings, vocabulary)
+    with replaced(functions):
+        taught = prepare(learner, sequences) if prepare else sequences
+        for _ in learner.train(taught, settings.steps):
+            pass
+        loss = learner.mean_loss(sequences)
+        return loss, share_taught(learner.samples(samples), names, settings)
+
+
+def compared(values, others):
+    """The mean of values - others and its standard error, pair by pair."""
+    differences = [a - b for a, b in zip(values, others)]
+    if len(differences) < 2:
+        return differences[0], inf  # one says nothing of the spread
+    return mean(differences), stdev(differences) / sqrt(len(differences))
+
+
+def cell(difference, error, form, factor=1):
+    """A difference and its standard error, bold if it is beyond two of them."""
+    text = f"{factor * difference:+{form}} ± {factor * error:{form}}"
+    return f"**{text}**" if abs(difference) > 2 * error else text
+
+
+def main(arguments):
+    """Train every variant with every seed, and print the table."""
+    parser = new_parser(__doc__, seeds=32, samples=1000)
+    own, settings = parse(parser, arguments)
+    seeds = range(1, own.seeds + 1)
+    names = read_names(parser, settings.data)
+    # Seed by seed, so that the estimate of the time sees all variants early
+    pairs = [(name, seed) for seed in seeds for name in VARIANTS]
+    jobs = [(name, replace(settings, seed=seed), names, own.samples) for name, seed in pairs]
+    results = dict(zip(pairs, in_parallel(measure, jobs)))
+    by_name = {name: list(zip(*(results[name, seed] for seed in seeds))) for name in VARIANTS}
+    usual_losses, usual_shares = by_name["as it is"]
+
+    print(f"{python()}, seeds 1 to {own.seeds}, {settings.steps:,} steps\n")
+    print("| undone | mean loss | difference | taught names | difference, % of samples |")
     print("| --- | --- | --- | --- | --- |")
-    for name in VARIANTS:
-        losses, shares = zip(*(results[name, seed] for seed in SEEDS))
-        print(f"| {name} | {statistics.mean(losses):.3f} | {min(losses):.3f} to {max(losses):.3f} "
-              f"| {statistics.mean(shares):.0%} | {min(shares):.0%} to {max(shares):.0%} |")
+    for name, (losses, shares) in by_name.items():
+        differences = " | {} | {:.0%} | {} |".format(
+            cell(*compared(losses, usual_losses), ".3f"),
+            mean(shares),
+            cell(*compared(shares, usual_shares), ".1f", factor=100),
+        )
+        if name == "as it is":
+            differences = f" | | {mean(shares):.0%} | |"
+        print(f"| {name} | {mean(losses):.3f}{differences}")
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

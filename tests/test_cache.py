@@ -73,6 +73,14 @@ class Logits(unittest.TestCase):
         model = microgpt.init_model(settings, 27, microgpt.Xoshiro(settings.seed))
         self.compare(model, [0, 6, 14, 14, 2])
 
+    def test_layers_that_add_nothing_pass_the_embeddings_on(self):
+        model = small_model(n_layer=2)
+        for layer in model.layers:
+            layer.wo, layer.fc2 = [[0.0] * 8] * 8, [[0.0] * 8] * 32
+        x = [a + b for a, b in zip(model.wte[2], model.wpe[0])]
+        logits, _ = in_parts(model, [2])
+        self.assertLess(difference(logits, [oracle.linear(model.wte, x)]), 1e-12)
+
     def test_a_later_token_changes_nothing_earlier(self):
         model, tokens = small_model(n_layer=2), [0, 2, 3, 4, 5]
         first, _ = in_parts(model, tokens)
