@@ -493,10 +493,9 @@ def attention_backward(dy, layer, trace):
 #
 # With nothing between them, two matrices could do no more than one, because a linear function of a
 # linear function is linear. Hence the squared ReLU. (A plain ReLU does not square. So et al. found
-# that large models learn faster with the square; in this small one it makes no difference.) In the
-# trained model about two thirds of the units are at 0, on average. They add nothing and have slope
-# 0, so `mix` saves time by skipping their rows. For that, `fc2` is stored like `fc1`, with one row
-# for each unit.
+# that large models learn faster with the square.) In the trained model about two thirds of the
+# units are at 0, on average. They add nothing and have slope 0, so `mix` saves time by skipping
+# their rows. For that, `fc2` is stored like `fc1`, with one row for each unit.
 
 
 # %%
