@@ -154,9 +154,10 @@ def two_parameters(w, b):
 
 
 # %% [markdown]
-# Why not nudge every parameter, and skip the mathematics? Each nudge costs a forward pass: 3,632 of
-# them for one gradient. A backward pass costs about as much as two forward passes, and gives every
-# slope. This is backpropagation. Without it, training a large model would take far too long.
+# Why not nudge every parameter, and skip the mathematics? Each nudge costs a forward pass: 3,632
+# for one gradient, and one without a nudge. A backward pass costs about as much as two forward
+# passes, and gives every slope. This is backpropagation. Without it, training a large model would
+# take far too long.
 #
 # What should fall is the mean loss over all names. But its gradient takes 92 backward passes, and
 # the gradient of a single name is an estimate of it, if a noisy one. So training takes a step after
@@ -945,7 +946,7 @@ def train(model, documents, vocabulary, rng, settings):
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
 # the list by heart would give each name a probability of 1/92. The surprises of its tokens would
 # add up to ln 92 = 4.52; spread over T = 4 to 8 predictions, that is 0.81 on average. After 5,000
-# steps the mean loss is about 0.88, varying with the seed, and 7 in 10 samples are names that were
+# steps the mean loss is about 0.89, varying with the seed, and 7 in 10 samples are names that were
 # taught.
 #
 # So by the end the model has learned the list, and little of what names are like. Names kept out of

@@ -195,7 +195,7 @@ def run(main):
 
 
 def python():
-    """The interpreter, as it is named in the README."""
+    """The interpreter and the version of the language that it speaks."""
     return f"{platform.python_implementation()} {platform.python_version()}"
 
 
@@ -242,7 +242,8 @@ def main(arguments):
     for kind, wanted in (("taught", True), ("new", False)):
         found = [s for s in samples if bool(share_taught([s], names, settings)) == wanted]
         different = list(dict.fromkeys(found))
-        print(f"{kind}: {len(found)}, {len(different)} different ones:", ", ".join(different[:12]))
+        shown = ", ".join(sample or "(empty)" for sample in different[:12])
+        print(f"{kind}: {len(found)}, {len(different)} different ones: {shown}")
 
 
 if __name__ == "__main__":
