@@ -1,24 +1,22 @@
 # %% [markdown]
 # # microgpt: how a GPT learns, in one file
 #
-# A GPT reads the tokens so far (here: letters) and says how likely each token is to come next. This
-# file builds one, trains it on 92 names and lets it invent names of its own. It needs nothing but
-# Python, and every gradient in it is derived by hand.
+# A GPT reads the tokens so far, here letters, and says how likely each token is to come next. This
+# file builds one, trains it on 92 names and lets it invent names. It needs nothing but Python, and
+# every gradient in it is derived by hand.
 #
-#     python microgpt.py                train it, in about half a minute
-#     python microgpt.py --help         what can be changed
+#     python microgpt.py                train it, in less than half a minute
 #     python -m doctest microgpt.py     run every >>> example; no output means that all hold
 #
-# After one step the model spells noise; after 5,000, names, or nearly (here on CPython 3.13):
+# It begins with noise and ends with names, or nearly (here on CPython 3.13):
 #
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
 #     step  4999  loss=0.9001  …  sample 0: grace  sample 1: ellie  sample 2: rox  …
 #
-# This is the model, in which each position has a vector x. All that the model learns is held in
-# 3,632 numbers, its parameters: the matrices `wte` and `wpe`, and six more inside attention and
-# feed_forward.
+# This is the model. Each position in a name has a vector x. All that is learned is in 3,632
+# numbers, the parameters: `wte`, `wpe`, and six more matrices in attention and feed_forward.
 #
-#     x      = wte[token] + wpe[position]          numbers for the letter, and for its place
+#     x      = wte[token] + wpe[position]          numbers for the letter and its place
 #     x      = x + attention(rmsnorm(x))           gather from the positions so far
 #     x      = x + feed_forward(rmsnorm(x))        work on what was gathered
 #     logits = linear(x, wte)                      a score for every token
@@ -28,44 +26,36 @@
 #
 #     logits, trace = forward(model, inputs, new_cache(model))     predict every next letter
 #     loss, probs = cross_entropy(logits, targets)                 measure how wrong that was
-#     dlogits = cross_entropy_backward(probs, targets)             the slopes for all logits,
+#     dlogits = cross_entropy_backward(probs, targets)             the slopes for the logits
 #     dmodel = backward(model, inputs, dlogits, trace)             and for all parameters
 #     adam.update(model, dmodel, step)                             a small step against the slopes
 #
-# The rest explains these ten lines, with "emma" as the example. You need to know Python and how to
-# take a derivative. On a first reading, which takes a good hour, skip `backward` and the functions
-# whose names end in `_backward`, except for those of `linear` and `cross_entropy`, which carry the
-# idea. An example in section 7 checks that all are right.
-
-# %% [markdown]
-# ## Notation
+# The rest explains these ten lines. You need Python, the chain rule and about an hour. On a first
+# reading, skip what ends in `_backward`, except for `linear` and `cross_entropy`. Notation:
 #
-#     T, S       the number of positions in one call; S counts earlier ones too (section 4)
-#     C          the length of the vector at each position (n_embd)
-#     H, D       the number of attention heads, the length of one head's vectors: H · D = C
-#     V          the number of tokens in the vocabulary
-#     m, n       any two sizes
-#     t; i, j    a position; indices into vectors and matrices, as in x[t][i]
 #     dx         the slopes of the loss with respect to the numbers in x, in the same shape
-#     [n]        a vector, a list of n numbers; [T, C] is a matrix, a list of T lists of C numbers
-#     ln         the natural logarithm, `log` in Python
+#     [T, C]     a matrix, a list of T lists of C numbers; [n] is a vector, a list of n numbers
+#     T, S       positions in one call of forward; with those of earlier calls (section 4)
+#     C, V       the length of x (n_embd); the number of tokens
+#     H, D       attention heads; the length of one head's vectors: H · D = C
+#     t; i, j    a position; indices, as in x[t][i]
 
 # %% [markdown]
 # ## 1. Names become numbers
-# Each different character is a token, and gets a number, its id. Two more tokens mark the ends:
-# `<BOS>` says that a name begins, `<EOS>` that it ends. (One could do both jobs; with two, each has
-# one meaning.) The 92 names use every letter but q, so there are V = 27 tokens.
+# Each character is a token with a number, its id. Two more tokens mark the ends: a name begins with
+# `<BOS>` and ends with `<EOS>`. (One could do both jobs; with two, each has one meaning.) The names
+# use every letter but q, so there are V = 27 tokens.
 #
-# An id says nothing about its letter. So the model has a row of C = 16 numbers for each token, its
-# embedding: at first random, then whatever training makes of it.
+# An id says nothing about its letter. So each token has a row of C = 16 numbers, its embedding:
+# random at first, then whatever training makes of it.
 #
-# The task is to predict each next token. "emma" asks T = 5 questions:
+# The task is to predict each next token. Our example, "emma", asks T = 5 questions:
 #
 #     inputs     <BOS>   e       m       m       a
 #     targets    e       m       m       a       <EOS>
 #
 # In training the inputs are the real letters, however wrong the predictions were. This is called
-# teacher forcing. It is why all five questions can be asked at once.
+# teacher forcing, and lets all five be asked at once.
 
 # %%
 import time
@@ -84,9 +74,8 @@ NAMES = """
 
 BOS, EOS = 0, 1
 
-
 class Vocabulary:
-    """The tokens in a list of names: `tokens` are their texts by id, `ids` is the reverse.
+    """The tokens in a list of names: `tokens` has their texts by id, `ids` is the reverse.
 
     >>> vocabulary = Vocabulary(NAMES)
     >>> vocabulary.tokens[:5], len(vocabulary.tokens)
@@ -100,11 +89,9 @@ class Vocabulary:
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
     def sequence(self, document, block_size):
-        """The ids of BOS, a name and EOS, cut to block_size inputs and one more id, a target.
+        """The ids of BOS, a name and EOS, cut to block_size inputs and the last one's target.
 
-        The model has room for block_size positions. A name of that many letters or more fills them
-        and loses its EOS: the model does not learn where it ends. Raises KeyError for a letter that
-        has no id.
+        A name that fills the block loses its EOS. Raises KeyError for a letter without an id.
         """
         ids = [self.ids[character] for character in document[:block_size]]
         return [BOS, *ids, EOS][: block_size + 1]
@@ -113,34 +100,27 @@ class Vocabulary:
         """The text of a list of ids."""
         return "".join(self.tokens[i] for i in ids)
 
-
 # %% [markdown]
 # ## 2. Learning by slopes
-# The loss says how wrong the model was. To learn is to change the parameters so that the loss
-# falls, and that takes slopes: how much does the loss change for a tiny change of one parameter?
-# All slopes together are the gradient. A small step against it lowers the loss.
+# The loss says how wrong the model was. To learn is to change the parameters so that it falls. That
+# takes slopes: how much does the loss change for a tiny change of one parameter? All the slopes are
+# the gradient, and a small step against it lowers the loss.
 #
-# Slopes follow the chain rule. If w acts on y, and y on the loss, the two slopes multiply. If w
-# acts on the loss along several paths, the changes that arrive by each add up, and so do the
-# slopes. Here is a model of two parameters, small enough for paper, in which w acts on z twice. The
-# values are computed from top to bottom, the slopes from the loss back. dz is the slope of the loss
-# with respect to z, and so on.
-
+# Slopes follow the chain rule. If w acts on y, and y on the loss, their slopes multiply. If w acts
+# on the loss by several paths, the slopes add up. Here is a model of two parameters in which w acts
+# on z twice. Values are computed from top to bottom, slopes from the loss back.
 
 # %%
 def two_parameters(w, b):
-    """Numbers w, b -> loss, dw, db. If w grows by 0.001, the loss should grow by about 0.001 · dw:
+    """Numbers w, b -> loss, dw, db. A nudge shows that dw is right, and a step that it helps:
 
     >>> loss, dw, db = two_parameters(2.0, 3.0)
     >>> nudged, _, _ = two_parameters(2.001, 3.0)
     >>> round(nudged - loss, 4), round(0.001 * dw, 4)
     (0.008, 0.008)
-
-    And a small step against both slopes should lower it, here from 1:
-
     >>> lower, _, _ = two_parameters(2.0 - 0.01 * dw, 3.0 - 0.01 * db)
-    >>> round(lower, 2)
-    0.36
+    >>> loss, round(lower, 2)
+    (1.0, 0.36)
     """
     y = w * b  # 2 · 3 = 6
     z = y + w  # 6 + 2 = 8
@@ -152,26 +132,23 @@ def two_parameters(w, b):
     dw = dz + dy * b  # 2 + 6 = 8: one path straight to z, one through y
     return loss, dw, db
 
-
 # %% [markdown]
-# Why not nudge every parameter, and skip the mathematics? Each nudge costs a forward pass: 3,632
-# for one gradient, and one without a nudge. A backward pass costs about as much as two forward
-# passes, and gives every slope. This is backpropagation. Without it, training a large model would
-# take far too long.
+# Why not nudge every parameter? That takes 3,633 forward passes. One backward pass takes about as
+# long as two and gives every slope. This is backpropagation; without it, large models could not be
+# trained.
 #
-# What should fall is the mean loss over all names. But its gradient takes 92 backward passes, and
-# the gradient of a single name is an estimate of it, if a noisy one. So training takes a step after
-# every name. This is stochastic gradient descent. Section 8 deals with the noise.
+# What should fall is the mean loss over all names. Its gradient takes 92 backward passes; that of
+# one name is a noisy estimate of it. So training takes a step after every name: stochastic gradient
+# descent. Section 8 deals with the noise.
 
 # %% [markdown]
 # ## 3. Operations
-# Each operation has a backward: for y = f(x), it takes dy, which the later operations have worked
-# out, and returns dx.
+# Each operation y = f(x) has a backward: given dy, it returns dx.
 #
 # The products come first. The dot product of two vectors, Σ_i a[i] b[i], is large if they point the
-# same way, 0 if at right angles, and negative if opposed. `linear` takes the dot products of each
-# x[t] with every row of a matrix: it compares. `mix` adds up rows, each times a weight: it blends.
-# The backward of `linear` uses `mix`, and that of `mix` uses `linear`.
+# same way, 0 at right angles and negative if opposed. `linear` takes the dot products of each x[t]
+# with the rows of a matrix: it compares. `mix` adds up rows, each times a weight: it blends. Each
+# is what the other's backward needs.
 
 # %%
 try:
@@ -184,16 +161,13 @@ except ImportError:
             raise ValueError("a dot product takes two vectors of the same length")
         return sum(map(mul, a, b))
 
-
 def add(a, b):
-    """a[i] + b[i]: two vectors [n] -> [n]. Both slopes are 1, so da and db are dy itself."""
+    """a[i] + b[i]: two vectors [n] -> [n]. Both slopes are 1, so da = db = dy."""
     return [a_i + b_i for a_i, b_i in zip(a, b)]
-
 
 def transpose(rows):
     """Rows become columns: [m, n] -> [n, m]."""
-    return list(zip(*rows))
-
+    return list(map(list, zip(*rows)))
 
 def linear(x, w):
     """y[t][i] = Σ_j w[i][j] x[t][j]: x [T, n], w [m, n] -> y [T, m].
@@ -203,11 +177,22 @@ def linear(x, w):
     """
     return [[dot(x_t, row) for row in w] for x_t in x]
 
+def linear_backward(dy, x, w):
+    """Backward of linear: dy [T, m], x [T, n], w [m, n] -> dx [T, n], dw [m, n].
 
+    x[t][j] acts on every y[t][i], with slope w[i][j]; w[i][j] acts on y[t][i] at every t, with
+    slope x[t][j]. Slopes multiply, paths add up:
+
+        dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
+        dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
+
+    Where there are no zeros to skip, the same sums are faster as dot products.
+    """
+    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
+
+# %%
 def mix(weights, rows):
-    """y[t] = Σ_i weights[t][i] rows[i]: weights [T, m], rows [m, n] -> y [T, n].
-
-    A row with weight 0 is skipped. In sections 4 and 5 there will be many.
+    """y[t] = Σ_i weights[t][i] rows[i]: weights [T, m], rows [m, n] -> y [T, n]. Skips zeros.
 
     >>> mix([[10.0, 0.0, 1.0], [0.0, 0.0, 0.0]], rows=[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     [[15.0, 26.0], [0.0, 0.0]]
@@ -221,36 +206,16 @@ def mix(weights, rows):
         y.append(y_t or [0.0] * len(rows[0]))
     return y
 
-
-# %%
-def linear_backward(dy, x, w):
-    """Backward of linear: dy [T, m], x [T, n], w [m, n] -> dx [T, n], dw [m, n].
-
-    x[t][j] acts on every y[t][i], with slope w[i][j]. w[i][j] acts on y[t][i] at every position t,
-    with slope x[t][j]. Slopes multiply, paths add up:
-
-        dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
-        dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
-
-    Where there is no 0 to skip, mix(a, b) is usually faster written as dot products, which is what
-    the code does: linear(a, transpose(b)).
-
-    >>> linear_backward([[1.0, 10.0]], x=[[5.0, 6.0]], w=[[1.0, 2.0], [3.0, 4.0]])
-    ([[31.0, 42.0]], [[5.0, 6.0], [50.0, 60.0]])
-    """
-    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
-
-
 def mix_backward(dy, weights, rows):
     """Backward of mix: dy [T, n], weights [T, m], rows [m, n] -> dweights [T, m], drows [m, n].
 
-    As above, from y[t][j] = Σ_i weights[t][i] rows[i][j]:
+    By the same rules, from y[t][j] = Σ_i weights[t][i] rows[i][j]:
 
         dweights[t][i] = Σ_j dy[t][j] rows[i][j]         dweights = linear(dy, rows)
         drows[i][j] = Σ_t weights[t][i] dy[t][j]         drows = mix(transpose(weights), dy)
 
-    Where a weight is 0, its slope is not computed but left 0: softmax_backward (section 4) or
-    squared_relu_backward (section 5) would multiply it by 0 anyway.
+    A weight of 0 gets no slope, as the next backward (of softmax or squared_relu) would multiply it
+    by 0.
     """
     dweights = [
         [dot(dy_t, row) if weight else 0.0 for weight, row in zip(weights_t, rows)]
@@ -258,37 +223,28 @@ def mix_backward(dy, weights, rows):
     ]
     return dweights, mix(transpose(weights), dy)
 
-
 # %% [markdown]
-# `softmax` turns scores into probabilities: numbers from 0 to 1 that add up to 1. `cross_entropy`
-# is the loss. For one prediction it is the surprise, -ln p(target): 0 if the model was sure of the
-# target, and larger the less it expected the target. A model that finds all 27 tokens equally
-# likely has a loss of ln 27 = 3.30. Why a logarithm? The probability of a name is the product of
-# its tokens' probabilities, which soon gets tiny; the logarithm turns it into a sum. The loss of a
-# name is the mean over its T predictions.
-
+# `softmax` turns scores into probabilities. `cross_entropy` is the loss: the mean, over the T
+# predictions, of the surprise -ln p(target). It is 0 for a model that was sure of every target, and
+# ln 27 = 3.30 for one that finds all tokens equally likely. Why a logarithm? The probability of a
+# name is the product of those of its tokens, which soon gets tiny; the logarithm makes it a sum.
 
 # %%
 def softmax(x):
     """y[i] = e^x[i] / Σ_k e^x[k]: any numbers [n] -> probabilities [n].
 
-    Subtracting the largest x from all keeps e^x from overflowing and leaves the quotients as they
-    are.
-
     >>> softmax([0.0, log(3)]), softmax([1000.0, 1000.0])
     ([0.25, 0.75], [0.5, 0.5])
     """
-    top = max(x)
+    top = max(x)  # subtracting it keeps e^x from overflowing, and cancels out
     exps = [exp(x_i - top) for x_i in x]
     total = sum(exps)
     return [e / total for e in exps]
 
-
 def softmax_backward(dy, y):
     """Backward of softmax, from its output: dy [n], y [n] -> dx [n].
 
-    With Z = Σ_k e^x[k], the quotient rule gives the slope of y[i] = e^x[i] / Z with respect to
-    x[j]:
+    With Z = Σ_k e^x[k], the quotient rule gives the slope of y[i] = e^x[i] / Z for x[j]:
 
         if i = j    (e^x[i] Z - e^x[i] e^x[i]) / Z² = y[i] - y[i] y[i]
         if not      (0 - e^x[i] e^x[j]) / Z²        = -y[i] y[j]
@@ -298,66 +254,41 @@ def softmax_backward(dy, y):
     average = dot(dy, y)  # of dy, each dy[i] with the weight y[i]
     return [y_j * (dy_j - average) for dy_j, y_j in zip(dy, y)]
 
-
-# %%
 def cross_entropy(logits, targets):
-    """The mean of -ln p(target): logits [T, V], T ids -> loss (a number), probs [T, V].
-
-    >>> loss, probs = cross_entropy([[0.0, log(3)], [0.0, log(3)]], targets=[0, 1])
-    >>> probs, round(loss, 4) == round(-(log(0.25) + log(0.75)) / 2, 4)
-    ([[0.25, 0.75], [0.25, 0.75]], True)
-    """
+    """The mean of -ln p(target): logits [T, V], T ids -> loss (a number), probs [T, V]."""
     probs = list(map(softmax, logits))
-    # p can round to 0, which has no logarithm; 5e-324 is the smallest float above it.
+    # A p that rounds to 0 has no logarithm; 5e-324 is the smallest float.
     losses = [-log(probs_t[target] or 5e-324) for probs_t, target in zip(probs, targets)]
     return sum(losses) / len(losses), probs
-
 
 def cross_entropy_backward(probs, targets):
     """Backward of cross_entropy: probs [T, V], T ids -> dlogits [T, V].
 
-    At one position, with Z = Σ_k e^logits[k],
-
-        loss = -ln(e^logits[target] / Z) = ln Z - logits[target]
-
-    The slope of ln Z with respect to logits[i] is e^logits[i] / Z = probs[i]; that of
-    -logits[target] is -1 for the target. So the gradient is probs minus a one-hot vector (1 at the
-    target, 0 elsewhere), divided by T for the mean. A step against it raises the target's score and
-    lowers the others, the more so the more the model believed in them.
+    At one position, loss = -ln(e^logits[target] / Z) = ln Z - logits[target], Z = Σ_k e^logits[k].
+    The slope of ln Z for logits[i] is e^logits[i] / Z = probs[i]; that of -logits[target] is -1 for
+    the target. So the gradient is probs minus a one-hot vector (1 at the target, 0 elsewhere),
+    divided by T for the mean. A step against it raises the target's score and lowers the others.
     """
     dlogits = [[p / len(targets) for p in probs_t] for probs_t in probs]
     for dlogits_t, target in zip(dlogits, targets):
         dlogits_t[target] -= 1 / len(targets)
     return dlogits
 
-
-# %% [markdown]
-# `rmsnorm` keeps a vector's direction and makes its mean square nearly 1, so that attention and
-# feed-forward get numbers of similar size however the vectors grow in training. `squared_relu`
-# turns negative numbers into 0 and squares the others.
-
-
 # %%
 def rmsnorm(x):
-    """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019).
+    """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
-    The 1e-5 prevents a division by 0. The paper (equation 4) also has a learned factor.
-
-    >>> [round(y_i, 3) for y_i in rmsnorm([3.0, -4.0])]
-    [0.849, -1.131]
+    The mean square becomes nearly 1, so that attention and feed-forward get numbers of similar size
+    however x grows. The 1e-5 prevents a division by 0.
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
     return [r * x_i for x_i in x]
 
-
 def rmsnorm_backward(dy, x):
     """Backward of rmsnorm: dy [n], x [n] -> dx [n].
 
-    r = u^(-1/2) with u = Σ_i x[i]² / n + 1e-5. Its slope with respect to x[j] is
-
-        -1/2 u^(-3/2) · 2 x[j] / n = -r³ x[j] / n
-
-    x[j] acts on y[j] = r x[j] directly, with slope r, and through r on every y[i] = r x[i]:
+    r = u^(-1/2) with u = Σ_i x[i]² / n + 1e-5. Its slope for x[j] is -1/2 u^(-3/2) · 2 x[j] / n,
+    which is -r³ x[j] / n. x[j] acts on y[j] directly, and through r on every y[i] = r x[i]:
 
         dx[j] = r dy[j] + Σ_i dy[i] x[i] · (-r³ x[j] / n)
     """
@@ -365,43 +296,36 @@ def rmsnorm_backward(dy, x):
     through_r = dot(dy, x) * r**3 / len(x)
     return [r * dy_i - through_r * x_i for dy_i, x_i in zip(dy, x)]
 
-
 def squared_relu(x):
-    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n] (So et al. 2021)."""
+    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n] (So et al. 2021).
+
+    >>> squared_relu([0.5, -3.0])
+    [0.25, 0.0]
+    """
     return [0.0 if x_i <= 0 else x_i * x_i for x_i in x]
 
-
 def squared_relu_backward(dy, x):
-    """Backward of squared_relu: dy [n], x [n] -> dx [n]. The slope is 0 if x[i] <= 0, else 2 x[i].
-
-    >>> squared_relu([0.5, -3.0]), squared_relu_backward([10.0, 10.0], x=[3.0, -3.0])
-    ([0.25, 0.0], [60.0, 0.0])
-    """
+    """Backward of squared_relu: dy [n], x [n] -> dx [n]. The slope is 0 or 2 x[i]."""
     return [0.0 if x_i <= 0 else 2 * x_i * dy_i for dy_i, x_i in zip(dy, x)]
-
 
 # %% [markdown]
 # ## 4. Attention
-# Each position has a vector x of C = 16 numbers; for "emma" they are [5, 16]. At first x holds only
-# its own letter and place. To predict what follows "emm", the second m must find out what came
-# before it. So each position gathers from itself and those before it.
+# At first, each x holds only its own letter and place. To predict what follows "emm", the second m
+# must find out what came before it. So each position gathers from itself and those before it.
 #
-# Three matrices turn x into a query, a key and a value. One can think of the query as what a
+# Three matrices turn each x into a query, a key and a value. One can think of the query as what a
 # position looks for, of the key as what it is found by, and of the value as what it hands over.
-# (Nothing forces them to be that; they become what lowers the loss.) The dot products of a
-# position's query with the keys are scores. softmax turns them into weights, and the position
-# receives the sum of the values, each times its weight.
+# (Nothing forces them to be that; they become what lowers the loss.) The dot products of a query
+# with the keys are scores, which softmax turns into weights. The position receives the sum of the
+# values, each times its weight.
 #
-# No position may see a later one, or it would read its own answer. This is the causal mask: a query
-# meets only the keys up to its own position, and its other weights are 0. Nothing that comes later
-# can change a position's x, so its key and value stay the same when more letters follow. They are
-# kept in a cache, and in sampling a new letter costs the work for one position only.
+# No position may see a later one, or it would read its own answer: its weights for them are 0. This
+# is the causal mask. So what comes later never changes a key or a value. They are kept in a cache,
+# and in sampling a new letter costs the work of one position.
 #
-# All this happens in H = 4 heads side by side. Each has D = 4 of the 16 numbers of every query, key
-# and value: [5, 16] is cut into four [5, 4], and each head has its own [5, 5] weights. So a
-# position can gather in four ways at once. The results are joined into [5, 16] again, and a fourth
-# matrix, `wo`, turns them into what is added to x.
-
+# All this happens in H = 4 heads side by side. For "emma", queries, keys and values [5, 16] are cut
+# into four [5, 4], and each head has its own weights [5, 5]. The results are joined into [5, 16]
+# again, and a fourth matrix, `wo`, turns them into what is added to x.
 
 # %%
 def split_heads(x, n_head):
@@ -413,21 +337,17 @@ def split_heads(x, n_head):
     size = len(x[0]) // n_head
     return [[x_t[i : i + size] for x_t in x] for i in range(0, len(x[0]), size)]
 
-
 def join_heads(heads):
     """The pieces put together again: [H, T, D] -> [T, C]. Backward: split_heads."""
     return [sum(pieces, []) for pieces in zip(*heads)]
-
 
 def attend(q, keys, values):
     """One head (Vaswani et al. 2017, equation 1) -> out [T, D], weights [T, S].
 
     q [T, D], keys, values [S, D]: in training T = S; in sampling T = 1, the newest of S positions.
 
-    A score is a sum of D products. If these are random, they partly cancel, and the sum grows only
-    like √D: D random steps, forward or back, lead about √D away from the start. Large scores would
-    give one position nearly all the weight, and then small changes of the scores change almost
-    nothing, and little is learned. So scores are divided by √D.
+    Scores are divided by √D because a sum of D random products, of either sign, grows like √D.
+    Large scores would give one position nearly all the weight, and then slopes are nearly 0.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the last scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -440,37 +360,27 @@ def attend(q, keys, values):
         weights.append(softmax(scores) + [0.0] * (len(keys) - t - 1))  # the causal mask
     return mix(weights, values), weights
 
-
 def attend_backward(dout, q, keys, values, weights):
-    """Backward of attend, for T = S: dout [T, D] -> dq, dkeys, dvalues, [T, D] each.
-
-    The mask needs no care: where a weight is 0, softmax_backward gives 0.
-    """
+    """Backward of attend, for T = S: dout [T, D] -> dq, dkeys, dvalues, [T, D] each."""
     scale = 1 / sqrt(len(q[0]))
     dweights, dvalues = mix_backward(dout, weights, values)
-    dscores = map(softmax_backward, dweights, weights)
-    dproducts = [[scale * d for d in row] for row in dscores]  # scores were scale · products
+    dscores = map(softmax_backward, dweights, weights)  # 0 where masked, as the weight is 0
+    dproducts = [[scale * d for d in row] for row in dscores]
     dq, dkeys = linear_backward(dproducts, q, keys)
     return dq, dkeys, dvalues
 
-
 # %%
 def attention(x, layer, n_head, cache):
-    """All heads: x [T, C], normed -> y [T, C], trace. Appends keys and values to the cache.
-
-    The trace keeps what backward will need: the slope of a product with respect to one factor is
-    the other factor.
-    """
+    """All heads: x [T, C], normed -> y [T, C], trace. Appends keys and values to the cache."""
     keys, values = cache
     q = linear(x, layer.wq)  # [T, C]
     keys.extend(linear(x, layer.wk))  # [T, C] more: [S, C] in all
     values.extend(linear(x, layer.wv))
     q, k, v = (split_heads(rows, n_head) for rows in (q, keys, values))  # [H, T or S, D]
-    # attend gives a pair for each head; zip makes one of all outs and all weights.
     outs, weights = zip(*map(attend, q, k, v))  # [H, T, D], [H, T, S]
     out = join_heads(outs)  # [T, C]
+    # The trace is for backward: the slope of a product for one factor is the other factor.
     return linear(out, layer.wo), (x, q, k, v, weights, out)
-
 
 def attention_backward(dy, layer, trace):
     """Backward of attention, from an empty cache: dy [T, C] -> dx [T, C], dwq, dwk, dwv, dwo."""
@@ -484,20 +394,16 @@ def attention_backward(dy, layer, trace):
     n_embd = len(dx[0])
     return dx, dw[:n_embd], dw[n_embd : 2 * n_embd], dw[2 * n_embd :], dwo
 
-
 # %% [markdown]
 # ## 5. Feed-forward
-# Then each position, on its own, works on what it has gathered. There are 4C = 64 hidden units.
-# Each compares x with its row of `fc1`; the better the match, the more of its row of `fc2` it gives
-# out. A match of 0 or less counts as none. One can think of a unit as a rule: if the vector looks
-# like this, add that.
+# Then each position works, on its own, on what it has gathered. Each of 4C = 64 hidden units
+# compares x with its row of `fc1`. The better the match, the more of its row of `fc2` it adds; a
+# match below 0 counts as none. One can think of a unit as a rule: if x looks like this, add that.
 #
-# With nothing between them, two matrices could do no more than one, because a linear function of a
-# linear function is linear. Hence the squared ReLU. (A plain ReLU does not square. So et al. found
-# that large models learn faster with the square.) In the trained model about two thirds of the
-# units are at 0, on average. They add nothing and have slope 0, so `mix` saves time by skipping
-# their rows. For that, `fc2` is stored like `fc1`, with one row for each unit.
-
+# Without the squared ReLU between them, two matrices could do no more than one, as linear functions
+# of linear functions are linear. (ReLU alone does not square; So et al. found the square better for
+# large models.) In the trained model about two thirds of the units are at 0. They add nothing and
+# have slope 0, so `mix` skips their rows. For that, `fc2` has a row for each unit, like `fc1`.
 
 # %%
 def feed_forward(x, layer):
@@ -505,7 +411,6 @@ def feed_forward(x, layer):
     matches = linear(x, layer.fc1)  # [T, C] -> [T, 4C]
     hidden = list(map(squared_relu, matches))
     return mix(hidden, layer.fc2), (x, matches, hidden)  # [T, 4C] -> [T, C]
-
 
 def feed_forward_backward(dy, layer, trace):
     """Backward of feed_forward: dy [T, C] -> dx [T, C], dfc1, dfc2 [4C, C]."""
@@ -515,27 +420,14 @@ def feed_forward_backward(dy, layer, trace):
     # linear_backward by mix, because most of dmatches is 0:
     return mix(dmatches, layer.fc1), mix(transpose(dmatches), x), dfc2
 
-
 # %% [markdown]
 # ## 6. The model
-# Now the parts need sizes, first values, and something to put them together.
-
+# Now the parts need sizes, a place for the parameters, and numbers to start from.
 
 # %%
 @dataclass
 class Settings:
-    """What can be changed without changing code. Raises ValueError for senseless values.
-
-    >>> fine = Settings(beta1=0.0, seed=0)
-    >>> for values in {"n_embd": 10}, {"beta1": 1.0}, {"seed": 2**64}:
-    ...     try:
-    ...         Settings(**values)
-    ...     except ValueError as error:
-    ...         print(error)
-    n_embd 10 must be a multiple of n_head 4
-    beta1 and beta2 must be 0 or more and below 1, not 1.0
-    seed must be from 0 to 2**64 - 1, not 18446744073709551616
-    """
+    """What can be changed without changing code. Raises ValueError for senseless values."""
 
     n_embd: int = 16  # length of the vectors inside the model, a multiple of n_head
     n_head: int = 4  # attention heads
@@ -549,41 +441,45 @@ class Settings:
     data: str = ""  # file with one name per line (default: names.txt beside this program)
 
     def __post_init__(self):
-        for name in ("n_embd", "n_head", "n_layer", "block_size", "steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        if self.n_embd % self.n_head:
-            raise ValueError(f"n_embd {self.n_embd} must be a multiple of n_head {self.n_head}")
-        if not 0 < self.lr < inf:
-            raise ValueError(f"lr must be positive and finite, not {self.lr}")
-        for beta in (self.beta1, self.beta2):
-            if not 0 <= beta < 1:
-                raise ValueError(f"beta1 and beta2 must be 0 or more and below 1, not {beta}")
-        if not 0 <= self.seed < 2**64:
-            raise ValueError(f"seed must be from 0 to 2**64 - 1, not {self.seed}")
+        check(self)  # in section 11
 
+@dataclass
+class Layer:
+    """The matrices of one layer, also called a transformer block."""
+
+    wq: list  # [C, C] makes queries
+    wk: list  # [C, C] makes keys
+    wv: list  # [C, C] makes values
+    wo: list  # [C, C] turns what the heads gathered into what is added to x
+    fc1: list  # [4C, C] what each hidden unit compares with
+    fc2: list  # [4C, C] what each hidden unit adds to x
+
+@dataclass
+class Model:
+    """All parameters. A gradient is a Model too: dmodel.wte[i][j] is the slope for wte[i][j]."""
+
+    n_head: int
+    wte: list  # [V, C] token embeddings
+    wpe: list  # [block_size, C] position embeddings
+    layers: list  # of Layer
+
+def matrices(model):
+    """All matrices of a model, always in the same order."""
+    return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
 
 # %% [markdown]
-# Chance enters twice: in the first values of the parameters, and when a sample is drawn. Python's
-# `random` would do, but this generator is easy to rewrite in any language, so that other programs
-# can start from the same numbers and be compared with this one. How it works does not matter for
-# what follows.
-
+# The first parameters, and later the samples, are drawn at random. Python's `random` would do, but
+# this generator is easy to write in any language, so that other programs can start from the same
+# numbers. How it works does not matter here.
 
 # %%
 class Xoshiro:
-    """The generator xoshiro128+ (Blackman and Vigna 2021): four 32-bit words, stirred at each draw.
+    """The generator xoshiro128+ (Blackman and Vigna 2021). Nearby 64-bit seeds start much alike.
 
-    The seed has 64 bits. Nearby seeds start with nearly the same numbers.
-
-    >>> rng = Xoshiro(seed=2**32)
-    >>> rng.state == [0xDEADBEEF, 0xCAFEBABF, 1, 2]
-    True
+    >>> rng = Xoshiro(seed=42)
     >>> rng.state = [1, 2, 3, 4]
     >>> [rng.draw() for _ in range(6)]
     [5, 12295, 25178119, 27286542, 39879690, 1140358681]
-    >>> [rng.choice([1.0, 2.0, 1.0]) for _ in range(4)]  # draws of 76, 96, 9 and 50% of 2**32
-    [2, 2, 0, 1]
     """
 
     MASK = 2**32 - 1  # `& MASK` keeps the low 32 bits
@@ -598,23 +494,14 @@ class Xoshiro:
         s0, s1, s2, s3 = self.state
         result = (s0 + s3) & self.MASK
         shifted = (s1 << 9) & self.MASK
-        s2 ^= s0
-        s3 ^= s1
-        s1 ^= s2
-        s0 ^= s3
-        s2 ^= shifted
-        s3 = (s3 << 11 | s3 >> 21) & self.MASK
-        self.state = [s0, s1, s2, s3]
+        s2, s3 = s2 ^ s0, s3 ^ s1
+        s1, s0 = s1 ^ s2, s0 ^ s3
+        rotated = (s3 << 11 | s3 >> 21) & self.MASK
+        self.state = [s0, s1, s2 ^ shifted, rotated]
         return result
 
     def normal(self, sigma):
-        """A number from the bell curve of mean 0, standard deviation sigma (Box, Muller 1958).
-
-        >>> rng = Xoshiro(seed=0)
-        >>> rng.state = [1, 2, 3, 4]  # so u1 is 6 / 2**32, and u2 nearly 0
-        >>> round(rng.normal(sigma=1.0), 4) == round(sqrt(-2 * log(6 / 2**32)), 4)
-        True
-        """
+        """A number from the bell curve of mean 0, standard deviation sigma (Box, Muller 1958)."""
         u1 = (self.draw() + 1) / (2**32 + 1)  # above 0, so that it has a logarithm
         u2 = self.draw() / (2**32 - 1)
         return sigma * sqrt(-2 * log(u1)) * cos(2 * pi * u2)
@@ -628,44 +515,16 @@ class Xoshiro:
                 return i
         return len(weights) - 1  # rounding can carry the dart just past the end
 
-
 # %% [markdown]
 # Most parameters start at random, because units that start equal would stay equal, and small, so
-# that at first all tokens seem about equally likely. `wo` and `fc2` start at 0, as is often done:
-# no layer adds anything to x until it helps. (In a model as small as this, random numbers work just
-# as well.) The slope of `wq` has `wo` as a factor, as dw had b in section 2, so in the first step
-# it is 0. The same goes for `wk`, `wv` and, because of `fc2`, for `fc1`. But the slope of `wo` has
-# as a factor what was gathered, and that is not 0. After one step `wo` and `fc2` are not 0 either,
-# and from then on all learn.
-
+# that all tokens seem about equally likely. `wo` and `fc2` start at 0: no layer adds anything to x
+# until it helps. (Here, random numbers work as well.) The slopes of the layer's other matrices have
+# `wo` or `fc2` as a factor, so they are 0 in the first step. From the second on, all learn.
 
 # %%
-@dataclass
-class Layer:
-    """The matrices of one layer, also called a transformer block."""
-
-    wq: list  # [C, C] makes queries
-    wk: list  # [C, C] makes keys
-    wv: list  # [C, C] makes values
-    wo: list  # [C, C] turns what the heads gathered into what is added to x
-    fc1: list  # [4C, C] what each hidden unit compares with
-    fc2: list  # [4C, C] what each hidden unit adds to x
-
-
-@dataclass
-class Model:
-    """All parameters. A gradient is a Model too: dmodel.wte[i][j] is the slope for wte[i][j]."""
-
-    n_head: int
-    wte: list  # [V, C] token embeddings
-    wpe: list  # [block_size, C] position embeddings
-    layers: list  # of Layer
-
-
 def random_matrix(rng, n_rows, n_cols, sigma=0.02):
     """Normal draws with standard deviation sigma: -> [n_rows, n_cols]."""
     return [[rng.normal(sigma) for _ in range(n_cols)] for _ in range(n_rows)]
-
 
 def init_model(settings, vocab_size, rng):
     """A new Model, drawn from rng in the order in which the matrices stand here."""
@@ -683,44 +542,23 @@ def init_model(settings, vocab_size, rng):
         layers.append(Layer(wq, wk, wv, wo, fc1, fc2))
     return Model(settings.n_head, wte, wpe, layers)
 
-
-def matrices(model):
-    """All matrices of a model in a list, always in the same order."""
-    return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
-
-
 # %% [markdown]
-# x begins as the sum of two rows: of `wte` for the token, and of `wpe` for the place. Without the
-# place, one layer of attention would predict the same after "amy" as after "may", because a sum
-# does not know the order of its terms. In each layer, attention and feed-forward add to x and do
-# not replace it. These residual connections leave them only the changes to find, and give gradients
-# a direct way back. At the end x is compared with every row of `wte`: the better the match, the
-# likelier that token comes next.
-
+# x begins as a row of `wte` for the token plus a row of `wpe` for the place. Without the place, one
+# layer would predict the same after "amy" as after "may", as a sum does not know the order of its
+# terms. Attention and feed-forward add to x and do not replace it. These residual connections leave
+# them only the changes to find, and give gradients a direct way back. At the end x is compared with
+# every row of `wte`: the better the match, the likelier that token comes next.
 
 # %%
 def new_cache(model):
     """For each layer, the keys and the values of all positions so far: none yet."""
     return [([], []) for _ in model.layers]
 
-
 def forward(model, tokens, cache):
     """T ids, put at the next free positions -> logits [T, V], trace. Fills the cache.
 
-    All inputs of a name at once, as in training, give the same numbers as one after another, as in
-    sampling:
-
-    >>> rng, tokens = Xoshiro(seed=1), [0, 3, 4, 4, 2]
-    >>> model = init_model(Settings(n_layer=2), vocab_size=5, rng=rng)
-    >>> for w in matrices(model):  # random numbers everywhere, so that everything acts
-    ...     w[:] = random_matrix(rng, len(w), len(w[0]), sigma=0.5)
-    >>> at_once, _ = forward(model, tokens, new_cache(model))
-    >>> cache = new_cache(model)
-    >>> [forward(model, [token], cache)[0][0] for token in tokens] == at_once
-    True
-
-    Raises IndexError if block_size positions are taken, or an id is too large. (A negative id
-    counts from the end, as in any list.)
+    Raises IndexError if no position is left, or an id is too large; a negative one counts from the
+    end.
     """
     start = len(cache[0][0])  # the positions that are taken, from the keys of the first layer
     x = [add(model.wte[token], model.wpe[start + t]) for t, token in enumerate(tokens)]  # [T, C]
@@ -733,34 +571,17 @@ def forward(model, tokens, cache):
         x = list(map(add, middle, y))
     return linear(x, model.wte), (traces, x)  # [T, C] -> [T, V]
 
-
 # %% [markdown]
-# ## 7. The way back
-# `backward` is `forward` in reverse, from the logits through the layers, last to first, to the
-# embeddings: each step hands its dx to the one before it. `wte` is used at both ends. It has two
-# paths to the loss, and their slopes add up.
+# ## 7. The way back, and the proof
+# `backward` is `forward` in reverse, from the logits through the layers to the embeddings. Each
+# step hands its dx to the one before. `wte` is used at both ends, so its slopes come by two paths.
 #
-# With a framework such as PyTorch you would write only the forward functions. It records each
-# operation as it runs, and `loss.backward()` runs their backwards in reverse order: what this file
-# spells out.
-
+# In a framework such as PyTorch you would write only forward. It records each operation as it runs,
+# and `loss.backward()` runs their backwards in reverse order: what this file spells out.
 
 # %%
 def backward(model, tokens, dlogits, trace):
-    """Backward of forward, from an empty cache: T ids, dlogits [T, V] -> the gradient, a Model.
-
-    The use of wte at the end gives a slope to every token's row, because each could have been the
-    answer. The use at the start adds to the rows of the tokens that came in, here 0, 2 and 3:
-
-    >>> model, inputs, targets = init_model(Settings(), 5, Xoshiro(1)), [0, 3, 3, 2], [3, 3, 2, 1]
-    >>> logits, (traces, x) = forward(model, inputs, new_cache(model))
-    >>> _, probs = cross_entropy(logits, targets)
-    >>> dlogits = cross_entropy_backward(probs, targets)
-    >>> _, dwte_at_end = linear_backward(dlogits, x, model.wte)
-    >>> dwte = backward(model, inputs, dlogits, (traces, x)).wte
-    >>> [token for token in range(5) if dwte[token] != dwte_at_end[token]]
-    [0, 2, 3]
-    """
+    """Backward of forward, from an empty cache: T ids, dlogits [T, V] -> the gradient, a Model."""
     traces, x = trace
     dx, dwte = linear_backward(dlogits, x, model.wte)
     dlayers = []
@@ -778,18 +599,34 @@ def backward(model, tokens, dlogits, trace):
         dwpe[t] = dx[t]
     return Model(model.n_head, dwte, dwpe, dlayers)
 
-
 # %%
 def loss_and_gradient(model, tokens):
     """Forward and backward for one name: T+1 ids -> loss (a number), dmodel (a Model).
 
-    Is the gradient right? Take a small model with random numbers everywhere, nudge every parameter,
-    and see whether the loss changes as its slope says:
+    Is all this right? Take a small model, with random numbers where zeros would hide mistakes:
 
     >>> rng, tokens, errors = Xoshiro(seed=7), [0, 4, 5, 5, 2, 1], []
     >>> model = init_model(Settings(n_embd=4, n_head=2, n_layer=2, block_size=6), 6, rng)
     >>> for w in matrices(model):
     ...     w[:] = random_matrix(rng, len(w), len(w[0]), sigma=0.5)
+
+    All tokens at once, as in training, and one by one, as in sampling, have equal logits:
+
+    >>> logits, (traces, x) = forward(model, tokens, new_cache(model))
+    >>> cache = new_cache(model)
+    >>> [forward(model, [token], cache)[0][0] for token in tokens] == logits
+    True
+
+    The use of wte at the end gives slopes to every row (any dlogits show it); that at the start
+    adds to those of the tokens that came in. Only 3 did not:
+
+    >>> _, dwte_at_end = linear_backward(logits, x, model.wte)
+    >>> dwte = backward(model, tokens, logits, (traces, x)).wte
+    >>> [i for i in range(6) if dwte[i] == dwte_at_end[i]]
+    [3]
+
+    Each parameter, if nudged, changes the loss as its slope says:
+
     >>> loss, dmodel = loss_and_gradient(model, tokens)
     >>> for w, dw in zip(matrices(model), matrices(dmodel)):
     ...     for row, drow in zip(w, dw):
@@ -807,41 +644,34 @@ def loss_and_gradient(model, tokens):
     dlogits = cross_entropy_backward(probs, targets)
     return loss, backward(model, inputs, dlogits, trace)
 
-
 # %% [markdown]
 # ## 8. Adam
-# Each parameter now has a slope, g, and should move against it. How far? The slopes are noisy, as
-# each comes from one name, and of very different sizes. Adam (Kingma and Ba 2015, Algorithm 1)
-# keeps two averages for each parameter, of g and of g², and steps by
+# Each parameter has a slope g and should move against it. How far? Slopes are noisy, as each comes
+# from one name, and of very different sizes. Adam (Kingma and Ba 2015, Algorithm 1) keeps two
+# averages for each parameter, of g and of g², and steps by
 #
 #     lr · average(g) / (√average(g²) + 1e-8)
 #
-# If all g are equal, the quotient is g / √g² = ±1, and the step lr long, however large or small
-# they are. If they keep changing sign, they cancel in the average of g but not in that of g², and
-# the step is shorter. The 1e-8 prevents 0 / 0, and matters only for slopes about that small.
+# If g stays the same, the quotient is ±1 and the step lr long, however large or small g is. If g
+# keeps changing sign, it cancels in the average of g but not in that of g², and the step is short.
+# The 1e-8 prevents 0 / 0.
 #
-# Both averages forget: the newest g has weight 1, the one before it β, the one before that β², and
-# so on, with β a little below 1. (β is beta1 for g, and beta2 for g².) The weighted total is easy
-# to keep up to date: multiply it by β and add the new g. Divided by n, the sum of the weights, it
-# is the average:
+# Both averages forget: the newest g has weight 1, the one before it β, then β², and so on, with β a
+# little below 1 (beta1 for g, beta2 for g²). The weighted total, divided by the sum n of the
+# weights, is the average:
 #
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (Multiply n by 1 - β, and all terms but two cancel. The paper always divides by 1 / (1 - β), the n
-# of many steps. For g that is 10, though the first n is 1; so its first average is ten times too
-# small, and a "bias correction" repairs that. The result is the same.)
-#
-# The learning rate lr falls in a straight line to 0, so that the parameters settle and do not jump
-# about for ever with the noise of single names.
-
+# (Multiply n by 1 - β, and all terms but two cancel. The paper's "bias correction" comes to the
+# same.) The learning rate lr falls in a straight line to 0, so that the parameters settle and do
+# not jump about for ever with the noise of single names.
 
 # %%
 class Adam:
     """The two totals for each parameter of a model, and the update that uses them.
 
-    A run of two steps, for a slope of 3 and then 0 in wte; in the second, lr is down to one half.
-    In wpe, the slope is as small as the 1e-8, which halves the first step.
+    By hand, two steps of a model of two numbers; lr is 0.01, then 0.005:
 
     >>> model = Model(1, wte=[[1.0]], wpe=[[1.0]], layers=[])
     >>> adam = Adam(model, Settings(steps=2))
@@ -872,21 +702,18 @@ class Adam:
                     square[j] = square_j = beta2 * square[j] + g * g
                     row[j] -= rate * total_j / (sqrt(square_j / n2) + 1e-8)
 
-
 # %% [markdown]
 # ## 9. Sampling
-# To invent a name, start with BOS, draw a token from the model's probabilities, put it in as the
-# next input, and go on until EOS is drawn or all positions are taken. (Many programs first divide
-# the logits by a temperature. Below 1 the likeliest token becomes likelier still, above 1 the
-# others get a better chance. Here it is 1.)
-
+# To invent a name, start with BOS, draw a token from the probabilities, put it in as the next
+# input, and go on until EOS is drawn or all positions are taken. (Many programs first divide the
+# logits by a temperature: below 1, likely tokens become likelier still, above 1 less so.)
 
 # %%
 def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
-    About one sample in a hundred has a BOS in it. BOS is never a target, so its logit is lowered.
-    But its row of wte is also an input, and training it as an input can raise the logit again.
+    About one in a hundred has a BOS in it. It is never a target, so training lowers its logit; but
+    its row of wte is an input too, and what training does to that can raise the logit again.
     """
     cache = new_cache(model)
     token, sample = BOS, []
@@ -898,23 +725,20 @@ def generate(model, rng):
         sample.append(token)
     return sample
 
-
 # %% [markdown]
 # ## 10. Training
-# One name after another, in the order of the list, 5,000 steps: each of the 92 comes about 54
-# times. (A list that is in alphabetical order should be shuffled first.)
-
+# One name after another, in the order of the list: in 5,000 steps, each of the 92 comes about 54
+# times. (A list in alphabetical order should be shuffled first.)
 
 # %%
 def train(model, documents, vocabulary, rng, settings):
     """Train the model in place. Print the loss and five samples every 500 steps and at the end.
 
-    The loss is that of one name, before the update; the samples come after it. The loss jumps
-    about, because some names are harder to guess than others. Raises FloatingPointError if it is no
-    longer finite.
+    The loss is that of one name before the update, and some names are harder to guess than others.
+    Raises FloatingPointError if it is no longer finite. So it begins:
 
     >>> vocabulary, rng = Vocabulary(NAMES), Xoshiro(seed=42)
-    >>> model = init_model(Settings(), len(vocabulary.tokens), rng)
+    >>> model = init_model(Settings(), 27, rng)
     >>> train(model, NAMES, vocabulary, rng, Settings(steps=1))  # doctest: +ELLIPSIS
     microgpt  vocab=27  params=3632  layers=1  embd=16  heads=4
     Training 1 steps on 92 names
@@ -941,30 +765,27 @@ def train(model, documents, vocabulary, rng, settings):
             print(f"step {step:5d}  loss={loss:.4f}  t={seconds:.2f}s  | {shown}")
     print(f"Done in {time.perf_counter() - start:.3f}s")
 
-
 # %% [markdown]
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
-# the list by heart would give each name a probability of 1/92. The surprises of its tokens would
-# add up to ln 92 = 4.52; spread over T = 4 to 8 predictions, that is 0.81 on average. After 5,000
-# steps the mean loss is about 0.89, varying with the seed, and 7 in 10 samples are names that were
-# taught.
+# the list by heart would give each name a probability of 1/92: a surprise of ln 92 = 4.52, spread
+# over T = 4 to 8 predictions, which is 0.81 on average. After 5,000 steps the mean loss is about
+# 0.89, varying with the seed, and 7 in 10 samples are names that were taught.
 #
-# So by the end the model has learned the list, and little of what names are like. Names kept out of
-# training show it: at first they surprise the model less and less, then more and more. That is
-# overfitting, from seeing too few names too often. On 32,000 names in random order, the same
-# program predicts unseen names no worse than those that it was taught. The README measures both.
+# So the model has learned the list, and little of what names are like. Names kept out of training
+# surprise it less and less at first, then more and more. That is overfitting, from seeing too few
+# names too often. On 32,000 names in random order, the same program predicts unseen names as well
+# as those that it was taught. The README measures both.
 #
-# What do the GPTs that you can chat with have that this one lacks? Tokens that are pieces of words.
-# Many layers, and billions of parameters. A norm before the logits, and in all norms a learned
-# factor for each number. Batches of many texts per step, a learning rate that first rises
-# (warm-up), limits on parameters (weight decay) and gradients (clipping). And, last, training on
-# conversations. The outline is the one on the first screen.
+# What do the GPTs that you can chat with have that this one lacks? Tokens that are pieces of words;
+# many layers and billions of parameters; a norm before the logits, and in all norms a learned
+# factor for each number; many texts a step (a batch), a learning rate that first rises (warm-up),
+# limits on parameters (weight decay) and gradients (clipping); and, last, training on
+# conversations. The outline is that of the first screen.
 
 # %% [markdown]
 # ## 11. The run
 # You can stop here. What remains is not about GPTs: files, flags and errors. The last cell runs it
-# all. A notebook's next cell can use what it defines, for example
-# `vocabulary.decode(generate(model, rng))`.
+# all. A notebook's next cell can use what it leaves: `vocabulary.decode(generate(model, rng))`.
 
 # %%
 import argparse
@@ -975,6 +796,20 @@ from pathlib import Path
 
 FILE = globals().get("__file__")  # this file; None in a notebook
 
+def check(settings):
+    """Raise ValueError if a setting makes no sense."""
+    for name in ("n_embd", "n_head", "n_layer", "block_size", "steps"):
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} must be 1 or more, not {getattr(settings, name)}")
+    if settings.n_embd % settings.n_head:
+        raise ValueError(f"n_embd {settings.n_embd} is not a multiple of n_head {settings.n_head}")
+    if not 0 < settings.lr < inf:
+        raise ValueError(f"lr must be positive and finite, not {settings.lr}")
+    for beta in (settings.beta1, settings.beta2):
+        if not 0 <= beta < 1:
+            raise ValueError(f"beta1 and beta2 must be 0 or more and below 1, not {beta}")
+    if not 0 <= settings.seed < 2**64:
+        raise ValueError(f"seed must be from 0 to 2**64 - 1, not {settings.seed}")
 
 def read_documents(data=""):
     """The lines of a UTF-8 text file that are not blank, without the spaces around them.
@@ -995,12 +830,11 @@ def read_documents(data=""):
         raise ValueError(f"'{path}', line {line}: not UTF-8; save it as UTF-8 text") from None
     if "\0" in text:
         raise ValueError(f"'{path}' has NUL characters in it; save it as UTF-8 text")
-    text = text.replace("\ufeff", "")  # byte-order marks
-    lines = [line.strip() for line in text.splitlines()]
-    if not any(lines):
+    lines = text.replace("\ufeff", "").splitlines()  # without byte-order marks
+    documents = [line.strip() for line in lines if line.strip()]
+    if not documents:
         raise ValueError(f"'{path}' has no names in it; write one name per line")
-    return [line for line in lines if line]
-
+    return documents
 
 # %%
 def stop(status, message):
@@ -1008,7 +842,6 @@ def stop(status, message):
     if message and sys.stderr:
         print("microgpt:", *message.splitlines(), file=sys.stderr)
     sys.exit(status)
-
 
 def parse(arguments):
     """Command-line arguments -> Settings. The comments in Settings are the help for its flags."""
@@ -1024,7 +857,6 @@ def parse(arguments):
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=field.type, default=default, help=comment)
     return Settings(**vars(parser.parse_args(arguments)))
-
 
 # %%
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ class BadSettings(unittest.TestCase):
             self.refuse("must be 1 or more", name, 0, -1, -4)
 
     def test_n_embd_not_a_multiple_of_n_head(self):
-        self.refuse("must be a multiple of n_head", "n_embd", 15, 17, 2)
-        self.refuse("must be a multiple of n_head", "n_head", 3, 5, 32)
+        self.refuse("is not a multiple of n_head", "n_embd", 15, 17, 2)
+        self.refuse("is not a multiple of n_head", "n_head", 3, 5, 32)
 
     def test_lr(self):
         values = (0.0, -0.01, math.inf, -math.inf, math.nan)

@@ -134,7 +134,7 @@ class SmallParts(unittest.TestCase):
         self.assertEqual(microgpt.add([1.0, 2.0], [10.0, -2.0]), [11.0, 0.0])
 
     def test_transpose(self):
-        self.assertEqual(microgpt.transpose([[1, 2, 3], [4, 5, 6]]), [(1, 4), (2, 5), (3, 6)])
+        self.assertEqual(microgpt.transpose([[1, 2, 3], [4, 5, 6]]), [[1, 4], [2, 5], [3, 6]])
 
     def test_split_heads(self):
         x = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]

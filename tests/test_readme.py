@@ -84,7 +84,7 @@ class Text(unittest.TestCase):
     def test_the_taste_stands_in_the_program(self):
         taste = blocks("python")[0]
         self.assertRegex(taste, r"^def \w+_backward\(")
-        self.assertIn(f"\n\n\n{taste}\n\n", PROGRAM)
+        self.assertIn(f"\n\n{taste}\n", PROGRAM)
 
     def test_the_commands_are_those_that_other_tests_run(self):
         commands = {line for block in blocks("sh") for line in block.splitlines()}
