@@ -11,6 +11,7 @@ import time
 
 import microgpt
 from tests.helpers import to_oracle
+from tests.learning import python
 from tests.oracle import TextbookAdam
 
 TURNS = 9
@@ -123,7 +124,7 @@ def growth():
 
 
 if __name__ == "__main__":
-    print(platform.python_implementation(), platform.python_version(), platform.machine())
+    print(python(), platform.machine())
     compare(microgpt.Settings())
     print()
     growth()

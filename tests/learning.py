@@ -26,10 +26,14 @@ import time
 from collections import Counter
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import replace
-from math import log
+from math import log, nan
 from multiprocessing import active_children
 
 import microgpt
+
+
+LARGEST = "the position with the largest"
+PLACES = ["`<BOS>`", "the first letter", "the position before", "the position itself", LARGEST]
 
 
 class Learner:
@@ -58,6 +62,25 @@ class Learner:
             logits, _ = microgpt.forward(self.model, ids[:-1], microgpt.new_cache(self.model))
             losses.append(microgpt.cross_entropy(logits, ids[1:])[0])
         return statistics.mean(losses)
+
+    def attention(self, sequences):
+        """A head's mean weights by place, and its mean largest weight, from position 4 on.
+
+        Means over layers, heads and the positions that can choose among four or more.
+        """
+        shares = {place: [] for place in PLACES}
+        for ids in sequences:
+            inputs = ids[:-1]
+            _, (traces, _) = microgpt.forward(self.model, inputs, microgpt.new_cache(self.model))
+            for _, attention_trace, _, _ in traces:
+                *_, weights, _ = attention_trace  # [H, T, T]
+                for head in weights:
+                    for t in range(3, len(inputs)):
+                        row = head[t]
+                        for place, weight in zip(PLACES, (row[0], row[1], row[t - 1], row[t])):
+                            shares[place].append(weight)
+                        shares[LARGEST].append(max(row))
+        return {place: statistics.mean(values or [nan]) for place, values in shares.items()}
 
     def samples(self, count):
         """Samples, as text."""
@@ -195,8 +218,11 @@ def run(main):
 
 
 def python():
-    """The interpreter and the version of the language that it speaks."""
-    return f"{platform.python_implementation()} {platform.python_version()}"
+    """The interpreter and its version. PyPy has one of its own beside that of the language."""
+    language = platform.python_version()
+    if not hasattr(sys, "pypy_version_info"):
+        return f"{platform.python_implementation()} {language}"
+    return "PyPy {}.{}.{} (Python {})".format(*sys.pypy_version_info[:3], language)
 
 
 def spread(values, form):
@@ -206,12 +232,12 @@ def spread(values, form):
 
 
 def measure(settings, names, every, samples):
-    """Train with one seed: the mean loss by steps done, and samples of the trained model."""
+    """Train with one seed: the mean loss by steps done; of the trained model samples, attention."""
     vocabulary = microgpt.Vocabulary(names)
     sequences = sequences_of(names, vocabulary, settings)
     learner = Learner(settings, vocabulary)
     losses = {step: learner.mean_loss(sequences) for step in learner.train(sequences, every)}
-    return losses, learner.samples(samples)
+    return losses, learner.samples(samples), learner.attention(sequences)
 
 
 def main(arguments):
@@ -222,7 +248,7 @@ def main(arguments):
     sequences = sequences_of(names, microgpt.Vocabulary(names), settings)
     seeds = [*range(1, own.seeds + 1), settings.seed]
     jobs = [(replace(settings, seed=seed), names, own.every, own.samples) for seed in seeds]
-    *runs, (losses, samples) = in_parallel(measure, jobs)
+    *runs, (losses, samples, _) = in_parallel(measure, jobs)
 
     print(f"{python()}, seeds 1 to {own.seeds}, lr {settings.lr:g}")
     print(f"least mean loss of any model {floor(sequences):.3f}, "
@@ -230,13 +256,17 @@ def main(arguments):
     print("| after step | mean loss | its range |")
     print("| --- | --- | --- |")
     for step in losses:
-        print(f"| {step:,} | {spread([run_losses[step] for run_losses, _ in runs], '.3f')} |")
+        print(f"| {step:,} | {spread([run_losses[step] for run_losses, *_ in runs], '.3f')} |")
     print(f"\n| of {own.samples:,} samples | mean | its range |")
     print("| --- | --- | --- |")
-    taught = [share_taught(run_samples, names, settings) for _, run_samples in runs]
-    bos = [statistics.mean("<BOS>" in sample for sample in run_samples) for _, run_samples in runs]
+    taught = [share_taught(run_samples, names, settings) for _, run_samples, _ in runs]
+    bos = [statistics.mean("<BOS>" in sample for sample in texts) for _, texts, _ in runs]
     print(f"| are names it was taught | {spread(taught, '.0%')} |")
     print(f"| have `<BOS>` in them | {spread(bos, '.1%')} |")
+    print("\n| of a head's weight, from position 4 on | mean | its range |")
+    print("| --- | --- | --- |")
+    for place in PLACES:
+        print(f"| {place} | {spread([attention[place] for *_, attention in runs], '.0%')} |")
 
     print(f"\nseed {settings.seed}: mean loss {losses[settings.steps]:.3f}")
     for kind, wanted in (("taught", True), ("new", False)):

@@ -5,9 +5,10 @@ import subprocess
 import sys
 import unittest
 from contextlib import redirect_stderr, redirect_stdout
-from math import inf, log
+from math import inf, isnan, log
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import microgpt
 from tests import ablations, benchmark, generalisation, learning
@@ -99,6 +100,27 @@ class LearningTest(unittest.TestCase):
         one, sequences = learner(["a", "bbb"])
         losses = [microgpt.loss_and_gradient(one.model, ids)[0] for ids in sequences]
         self.assertAlmostEqual(one.mean_loss(sequences), sum(losses) / 2)
+
+    def test_attention_without_queries_is_equal(self):
+        """Positions 4 of both names see 4, and position 5 of the second sees 5."""
+        one, sequences = learner(["abc", "abcd"])
+        one.model.layers[0].wq = [[0.0] * 4] * 4
+        mean = (1 / 4 + 1 / 4 + 1 / 5) / 3
+        for place, weight in one.attention(sequences).items():
+            with self.subTest(place=place):
+                self.assertAlmostEqual(weight, mean)
+
+    def test_attention_tells_the_places_apart(self):
+        weights = [[[1.0, 0.0, 0.0, 0.0]] * 3 + [[0.1, 0.2, 0.3, 0.4]]]
+        trace = [(None, (None, weights, None), None, None)]
+        one, sequences = learner(["abc"])
+        with mock.patch.object(microgpt, "forward", return_value=(None, (trace, None))):
+            places = list(one.attention(sequences).values())
+        self.assertEqual(places, [0.1, 0.2, 0.3, 0.4, 0.4])
+
+    def test_names_too_short_to_choose_say_nothing_of_attention(self):
+        one, sequences = learner(["ab"])
+        self.assertTrue(all(map(isnan, one.attention(sequences).values())))
 
     def test_a_sample_is_taught_if_it_is_a_name_cut_to_the_block(self):
         share = learning.share_taught(["abc", "abcd", "ab", "b"], ["abcd", "b"],
