@@ -89,9 +89,9 @@ class Vocabulary:
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
     def sequence(self, document, block_size):
-        """The ids of BOS, a name and EOS, cut to block_size + 1: all but the last are inputs.
+        """The ids of BOS, a name and EOS, cut to block_size inputs and the target of the last.
 
-        Raises KeyError for a letter without an id.
+        So penelope, with 8 letters, loses its EOS. Raises KeyError for a letter without an id.
         """
         ids = [self.ids[character] for character in document[:block_size]]
         return [BOS, *ids, EOS][: block_size + 1]
@@ -148,8 +148,8 @@ def two_parameters(w, b):
 #
 # The products come first. The dot product of two vectors, Σ_i a[i] b[i], is positive if they point
 # the same way, 0 at right angles and negative if opposed. `linear` takes the dot products of each
-# x[t] with the rows of a matrix: it compares. `mix` adds up rows, each times a weight, as in
-# y[t] = Σ_i weights[t][i] rows[i]: it blends. Each is what the other's backward needs.
+# x[t] with the rows of a matrix: it compares. `mix` adds up rows, each times a weight: it blends.
+# The backward of `linear` is mixing, and that of `mix` begins with `linear`.
 
 # %%
 try:
@@ -178,21 +178,6 @@ def linear(x, w):
     """
     return [[dot(x_t, row) for row in w] for x_t in x]
 
-def linear_backward(dy, x, w):
-    """Backward of linear: dy [T, m], x [T, n], w [m, n] -> dx [T, n], dw [m, n].
-
-    x[t][j] acts on every y[t][i], with slope w[i][j]; w[i][j] acts on y[t][i] at every t, with
-    slope x[t][j]. Slopes multiply, paths add up:
-
-        dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
-        dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
-
-    mix(a, b) makes the same sums as linear(a, transpose(b)). It can skip zeros; where there are
-    none, dot products are faster (on CPython). Hence the code:
-    """
-    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
-
-# %%
 def mix(weights, rows):
     """y[t] = Σ_i weights[t][i] rows[i]: weights [T, m], rows [m, n] -> y [T, n]. Skips zeros.
 
@@ -207,6 +192,21 @@ def mix(weights, rows):
                 y_t = [a + w * b for a, b in zip(y_t, row)] if y_t else [w * b for b in row]
         y.append(y_t or [0.0] * len(rows[0]))
     return y
+
+# %%
+def linear_backward(dy, x, w):
+    """Backward of linear: dy [T, m], x [T, n], w [m, n] -> dx [T, n], dw [m, n].
+
+    x[t][j] acts on every y[t][i], with slope w[i][j]; w[i][j] acts on y[t][i] at every t, with
+    slope x[t][j]. Slopes multiply, paths add up:
+
+        dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
+        dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
+
+    mix(a, b) makes the same sums as linear(a, transpose(b)). Where it finds no zeros to skip, the
+    dot products of linear are faster (on CPython), so they stand in the code.
+    """
+    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
 
 def mix_backward(dy, weights, rows):
     """Backward of mix: dy [T, n], weights [T, m], rows [m, n] -> dweights [T, m], drows [m, n].
@@ -280,7 +280,8 @@ def cross_entropy_backward(probs, targets):
 def rmsnorm(x):
     """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
-    The mean square of y is nearly 1, however large x has grown. The 1e-5 prevents a division by 0.
+    However large x grows, the mean square of y is nearly 1: attention and feed-forward get numbers
+    of a steady size. The 1e-5 prevents a division by 0.
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
     return [r * x_i for x_i in x]
@@ -321,9 +322,9 @@ def squared_relu_backward(dy, x):
 # values, each times its weight.
 #
 # A position must not see later ones, or it would read its answer. Its weights for them are 0: the
-# causal mask. So all that is known of a position, its key and its value too, depends on what came
-# before it, and stays as it is when more letters follow. Keys and values are kept in a cache, and
-# in sampling a new letter costs the work of one position.
+# causal mask. So a position's x, key and value depend on nothing later, and stay as they are when
+# more letters follow. Keys and values are kept in a cache, and in sampling a new letter costs the
+# work of one position.
 #
 # All this happens in H = 4 heads side by side, so that a position can gather in four ways at once.
 # For "emma", queries, keys and values [5, 16] are cut into four [5, 4], and each head has its own
@@ -358,7 +359,7 @@ def attend(q, keys, values):
     """
     scale = 1 / sqrt(len(q[0]))
     weights = []
-    for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):  # 1 to T, or S in sampling
+    for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):  # 1, 2, … T; in sampling S
         scores = [scale * dot(q_t, key) for key in keys[:seen]]
         weights.append(softmax(scores) + [0.0] * (len(keys) - seen))  # the causal mask
     return mix(weights, values), weights
@@ -382,7 +383,6 @@ def attention(x, layer, n_head, cache):
     q, k, v = (split_heads(rows, n_head) for rows in (q, keys, values))  # [H, T or S, D]
     outs, weights = zip(*map(attend, q, k, v))  # [H, T, D], [H, T, S]
     out = join_heads(outs)  # [T, C]
-    # The trace is for backward: the slope of a product for one factor is the other factor.
     return linear(out, layer.wo), (x, q, k, v, weights, out)
 
 def attention_backward(dy, layer, trace):
@@ -444,7 +444,7 @@ class Settings:
     data: str = ""  # file with one name per line (default: names.txt beside this program)
 
     def __post_init__(self):
-        check(self)  # defined in section 11
+        check(self)  # from section 11, which has to run first
 
 @dataclass
 class Layer:
@@ -521,9 +521,9 @@ class Xoshiro:
 # %% [markdown]
 # Parameters start at random, because hidden units with equal rows would stay equal, and small, so
 # that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as is often done, and
-# no layer adds anything to x at first. All slopes of a layer's other matrices have `wo` or `fc2` as
-# a factor, so they are 0 in the first step. Those of `wo` and `fc2` are not; from the second step
-# on, all learn.
+# no layer adds anything to x at first. The slopes of a layer's other matrices come through `wo` or
+# `fc2`, so they are 0 in the first step. Those of `wo` and `fc2` are not; from the second step on,
+# all learn.
 
 # %%
 def random_matrix(rng, n_rows, n_cols, sigma=0.02):
@@ -650,13 +650,13 @@ def loss_and_gradient(model, tokens):
 # ## 8. Adam
 # How far should a parameter move against its slope g? Slopes are noisy, as each comes from one
 # name, and of very different sizes. Adam (Kingma and Ba 2015, Algorithm 1) keeps two averages for
-# each parameter, of g and of g², and steps by
+# each parameter, of g and of g², and changes it by
 #
-#     lr · average(g) / (√average(g²) + 1e-8)
+#     -lr · average(g) / (√average(g²) + 1e-8)
 #
-# If g stays the same, the quotient is ±1 and the step lr long, however large or small g is (unless
-# it is near 1e-8, which prevents 0 / 0). If g keeps changing sign, it cancels in the average of g
-# but not in that of g², and the step is short.
+# If g stays the same, the quotient is ±1 and the step lr long, however large or small g is. If g
+# keeps changing sign, it cancels in the average of g but not in that of g², and the step is short.
+# The 1e-8 prevents 0 / 0, and matters only for g about that small.
 #
 # Both averages forget: the newest g has weight 1, the one before it β, then β², and so on, with β a
 # little below 1 (beta1 for g, beta2 for g²). The weighted total, divided by the sum n of the
@@ -715,7 +715,8 @@ def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
     About one in a hundred has a BOS in it. It is never a target, so training lowers its logit. But
-    the same row of wte is its input, and what training does to that can raise the logit again.
+    its row of wte makes both the logit and the input that every name begins with, and what training
+    does for the input can raise the logit again.
     """
     cache = new_cache(model)
     token, sample = BOS, []
@@ -780,11 +781,11 @@ def train(model, documents, vocabulary, rng, settings):
 # names too often. On 32,000 names in random order, the same program predicts unseen names as well
 # as those that it was taught. The README of the project measures all this.
 #
-# What do the GPTs that you can chat with add? Tokens that are pieces of words; many layers and
-# billions of parameters; a norm before the logits, and in all norms a learned factor for each
-# number; many texts a step (a batch), a learning rate that first rises (warm-up), a pull of all
-# parameters to 0 (weight decay), a limit on gradients (clipping); and, last, training on
-# conversations. The outline is that of the first screen.
+# What do the GPTs that you can chat with add? Vastly more text, and tokens that are pieces of
+# words; many layers and billions of parameters; a norm before the logits, and in all norms a
+# learned factor for each number; many texts a step (a batch), a learning rate that first rises
+# (warm-up), a pull of all parameters to 0 (weight decay), a limit on gradients (clipping); and,
+# last, training on conversations. The outline is that of the first screen.
 #
 # ## 11. The run
 # You can stop here. What remains is not about GPTs: files, flags and errors. The last cell runs it
