@@ -773,8 +773,8 @@ def train(model, documents, vocabulary, rng, settings):
 # the list by heart would give each name a probability of 1/92: a surprise of ln 92 = 4.52, spread
 # over T = 4 to 8 predictions, which is 0.81 on average. After 5,000 steps the mean loss is 0.89 and
 # 7 in 10 samples are names that were taught, on average over seeds. Attention has its share in it:
-# if each position sees only itself, the loss stays at 1.49. On average, a trained head gives three
-# quarters of its weight to one position, and which one depends on the letters.
+# if each position sees only itself, the loss stays at 1.49. A trained head gives, on average, three
+# quarters of its weight to one position, and the letters help to decide which.
 #
 # So the model has learned the list, and little of what names are like. Names kept out of training
 # surprise it less and less at first, then more and more. That is overfitting, from seeing too few

@@ -1,6 +1,7 @@
 """How well the model learns: its mean loss over the names as training goes on, and its samples.
 
-    python -m tests.learning                            the seeds 1 to 15, 5,000 steps each
+    python -m tests.learning                            the seeds 1 to 15, 5,000 steps each,
+                                                        and --seed for the samples shown
     python -m tests.learning --steps 20000 --seeds 4    what more steps buy
 
 Takes every flag of microgpt.py, and --help shows a few more. Uses every processor.
