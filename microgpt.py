@@ -31,7 +31,7 @@
 #     adam.update(model, dmodel, step)                             a small step against the slopes
 #
 # The rest explains these ten lines. You need Python and the chain rule. On a first reading, skip
-# what ends in `_backward`, except for `linear` and `cross_entropy`. Notation:
+# the functions named `…_backward`, except those of `linear` and `cross_entropy`. Notation:
 #
 #     dx         the slopes of the loss with respect to the numbers in x, in the same shape
 #     [T, C]     a matrix, a list of T lists of C numbers; [n] is a vector, a list of n numbers
@@ -188,7 +188,7 @@ def mix(weights, rows):
     for weights_t in weights:
         y_t = []
         for w, row in zip(weights_t, rows):
-            if w:
+            if w:  # the first of them starts the sum
                 y_t = [a + w * b for a, b in zip(y_t, row)] if y_t else [w * b for b in row]
         y.append(y_t or [0.0] * len(rows[0]))
     return y
@@ -620,7 +620,7 @@ def loss_and_gradient(model, tokens):
     True
 
     The use of wte at the end gives slopes to every row (here with the logits as dlogits); that at
-    the start adds to those of the tokens that came in. Only 3 did not:
+    the start adds to those of the tokens that came in. Only token 3 did not:
 
     >>> _, dwte_at_end = linear_backward(logits, x, model.wte)
     >>> dwte = backward(model, tokens, logits, (traces, x)).wte
@@ -774,7 +774,8 @@ def train(model, documents, vocabulary, rng, settings):
 # over T = 4 to 8 predictions, which is 0.81 on average. After 5,000 steps the mean loss is 0.89 and
 # 7 in 10 samples are names that were taught, on average over seeds. Attention has its share in it:
 # if each position sees only itself, the loss stays at 1.49. A trained head gives, on average, three
-# quarters of its weight to one position, and the letters help to decide which.
+# quarters of its weight to one position. In the run on the first screen, the second n of "nina"
+# looks mostly at the first n in two heads, at `<BOS>` in the third and at the i in the fourth.
 #
 # So the model has learned the list, and little of what names are like. Names kept out of training
 # surprise it less and less at first, then more and more. That is overfitting, from seeing too few
