@@ -103,8 +103,8 @@ class Vocabulary:
 # %% [markdown]
 # ## 2. Learning by slopes
 # The loss is a number that says how wrong the model was. To learn is to change the parameters so
-# that it falls. That takes slopes: how fast does the loss change with one parameter? Together they
-# are the gradient, and a small enough step against it lowers the loss.
+# that it falls. That takes slopes: how fast does the loss change with one parameter? All slopes
+# together are the gradient, and a small enough step against it lowers the loss.
 #
 # Slopes follow the chain rule. If y changes twice as fast as w, and the loss three times as fast as
 # y, then the loss changes six times as fast as w: along a path, slopes multiply. If w acts on the
