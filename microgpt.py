@@ -522,8 +522,8 @@ class Xoshiro:
 # Parameters start at random, because hidden units with equal rows would stay equal, and small, so
 # that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as is often done, and
 # no layer adds anything to x at first. The slopes of a layer's other matrices come through `wo` or
-# `fc2`, so they are 0 in the first step. Those of `wo` and `fc2` are not; from the second step on,
-# all learn.
+# `fc2`, so they are 0 in the first step. Those of `wo` and `fc2` have as a factor what was gathered
+# or matched, which is not 0; from the second step on, all learn.
 
 # %%
 def random_matrix(rng, n_rows, n_cols, sigma=0.02):
