@@ -280,8 +280,8 @@ def cross_entropy_backward(probs, targets):
 def rmsnorm(x):
     """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
-    However large x grows, the mean square of y is nearly 1: attention and feed-forward get numbers
-    of a steady size. The 1e-5 prevents a division by 0.
+    However much the layers add to x, the mean square of y is nearly 1: attention and feed-forward
+    get numbers of a steady size. The 1e-5 prevents a division by 0.
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
     return [r * x_i for x_i in x]
@@ -519,11 +519,11 @@ class Xoshiro:
         return len(weights) - 1  # rounding can carry the dart just past the end
 
 # %% [markdown]
-# Parameters start at random, because hidden units with equal rows would stay equal, and small, so
-# that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as is often done, and
-# no layer adds anything to x at first. The slopes of a layer's other matrices come through `wo` or
-# `fc2`, so they are 0 in the first step. Those of `wo` and `fc2` have as a factor what was gathered
-# or matched, which is not 0; from the second step on, all learn.
+# Parameters start at random, because hidden units with equal rows would stay equal. They start
+# small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as is often
+# done, and no layer adds anything to x at first. The slopes of a layer's other matrices come
+# through `wo` or `fc2`, so they are 0 in the first step. Those of `wo` and `fc2` have as a factor
+# what was gathered or matched, which is not 0; from the second step on, all learn.
 
 # %%
 def random_matrix(rng, n_rows, n_cols, sigma=0.02):
@@ -771,7 +771,7 @@ def train(model, documents, vocabulary, rng, settings):
 # %% [markdown]
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
 # the list by heart would give each name a probability of 1/92: a surprise of ln 92 = 4.52, spread
-# over T = 4 to 8 predictions, which is 0.81 on average. After 5,000 steps the mean loss is 0.89 and
+# over T = 4 to 8 predictions, about 0.81 on average. After 5,000 steps the mean loss is 0.89 and
 # 7 in 10 samples are names that were taught, on average over seeds. Attention has its share in it:
 # if each position sees only itself, the loss stays at 1.49. A trained head gives, on average, three
 # quarters of its weight to one position. In the run on the first screen, the second n of "nina"
