@@ -2,19 +2,19 @@
 # # microgpt: how a GPT learns, in one file
 #
 # A GPT reads the tokens so far, here letters, and says how likely each token is to come next. This
-# file builds one, trains it on 92 names and lets it invent names. It needs nothing but Python, and
-# every gradient in it is derived by hand.
+# one learns from 92 names to invent names. It needs nothing but Python, and every gradient is
+# derived by hand.
 #
 #     python microgpt.py                train it, in less than half a minute
 #     python -m doctest microgpt.py     run every >>> example; no output means that all hold
 #
-# It begins with noise and ends with names, or nearly (here on CPython 3.13):
+# It begins with noise and ends with names, or nearly (CPython 3.13; each loss is that of one name):
 #
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
 #     step  4999  loss=0.9001  …  sample 0: grace  sample 1: ellie  sample 2: rox  …
 #
 # This is the model. Each position in a name has a vector x. All that is learned is in 3,632
-# numbers, the parameters: `wte`, `wpe`, and six more matrices in attention and feed_forward.
+# numbers, the parameters: `wte`, `wpe`, and six matrices in attention and feed_forward.
 #
 #     x      = wte[token] + wpe[position]          numbers for the letter and its place
 #     x      = x + attention(rmsnorm(x))           gather from the positions so far
@@ -22,7 +22,7 @@
 #     logits = linear(x, wte)                      a score for every token
 #     probs  = softmax(logits)                     the scores as probabilities
 #
-# This is the training, for one name after another:
+# This is the training, name after name:
 #
 #     logits, trace = forward(model, inputs, new_cache(model))     predict every next letter
 #     loss, probs = cross_entropy(logits, targets)                 measure how wrong that was
@@ -37,14 +37,13 @@
 #     [T, C]     a matrix, a list of T lists of C numbers; [n] is a vector, a list of n numbers
 #     T, C, V    the number of positions; the length of their vectors; the size of the vocabulary
 #     H, D       the number of attention heads; the length of one head's vectors: H · D = C
-#     t; i, j    a position; indices, as in x[t][i]
 #     trace      what a forward keeps for its backward
 
 # %% [markdown]
 # ## 1. Names become numbers
 # Each character is a token with a number, its id. Two more tokens mark the ends: a name begins with
 # `<BOS>` and ends with `<EOS>`. (One could do both jobs; with two, each has one meaning.) The names
-# use every letter but q, so there are V = 27 tokens.
+# use every letter but q, so V = 27.
 #
 # An id says nothing about its letter. So each token has a row of C = 16 numbers, its embedding:
 # random at first, then whatever training makes of it.
@@ -54,8 +53,8 @@
 #     inputs     <BOS>   e       m       m       a
 #     targets    e       m       m       a       <EOS>
 #
-# In training the inputs are the real letters, however wrong the predictions were. This is called
-# teacher forcing. No question has to wait for an answer, so all five can be asked at once.
+# In training the inputs are the real letters, however wrong the predictions were: teacher forcing.
+# No question waits for an answer, so all five are asked at once.
 
 # %%
 import time
@@ -108,9 +107,8 @@ class Vocabulary:
 #
 # Slopes follow the chain rule. If y changes twice as fast as w, and the loss three times as fast as
 # y, then the loss changes six times as fast as w: along a path, slopes multiply. If w acts on the
-# loss by several paths, their changes add up, and so do the slopes. Here is a model of two
-# parameters in which w acts on z twice. Values are computed from top to bottom, slopes from the
-# loss back.
+# loss by several paths, the slopes add up. Below, w acts on z twice. Values are computed from top
+# to bottom, slopes from the loss back.
 
 # %%
 def two_parameters(w, b):
@@ -135,21 +133,21 @@ def two_parameters(w, b):
     return loss, dw, db
 
 # %% [markdown]
-# Why not nudge every parameter? That takes 3,633 forward passes. One backward pass takes about as
-# long as two forward passes and gives every slope. This is backpropagation; without it, large
-# models could not be trained.
+# Why not nudge every parameter? That takes a forward pass for each of 3,632. One backward pass
+# takes about as long as two forward passes and gives every slope. This is backpropagation; without
+# it, large models could not be trained.
 #
 # What should fall is the mean loss over all names. Its gradient takes 92 backward passes; that of
-# one name is a noisy estimate of it. So training takes a step after every name: stochastic
-# gradient descent. Section 8 deals with the noise.
+# one name is a noisy estimate. So training takes a step after every name: stochastic gradient
+# descent. Section 8 deals with the noise.
 #
 # ## 3. Operations
 # Each operation y = f(x) has a backward: given dy, it returns dx.
 #
-# The products come first. The dot product of two vectors, Σ_i a[i] b[i], is positive if they point
-# the same way, 0 at right angles and negative if opposed. `linear` takes the dot products of each
-# x[t] with the rows of a matrix: it compares. `mix` adds up rows, each times a weight: it blends.
-# The backward of `linear` is mixing, and that of `mix` begins with `linear`.
+# The dot product of two vectors, Σ_i a[i] b[i], is positive if they point the same way, 0 at right
+# angles and negative if opposed. `linear` takes the dot products of each x[t] with the rows of a
+# matrix: it compares. `mix` adds up rows, each times a weight: it blends. The backward of `linear`
+# is mixing, and that of `mix` begins with `linear`.
 
 # %%
 try:
@@ -203,8 +201,8 @@ def linear_backward(dy, x, w):
         dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
         dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
 
-    mix(a, b) makes the same sums as linear(a, transpose(b)). Where it finds no zeros to skip, the
-    dot products of linear are faster (on CPython), so they stand in the code.
+    mix(a, b) and linear(a, transpose(b)) are the same sums. Without zeros to skip, linear is faster
+    (on CPython), so it stands in the code.
     """
     return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
 
@@ -216,20 +214,17 @@ def mix_backward(dy, weights, rows):
         dweights[t][i] = Σ_j dy[t][j] rows[i][j]         dweights = linear(dy, rows)
         drows[i][j] = Σ_t weights[t][i] dy[t][j]         drows = mix(transpose(weights), dy)
 
-    The code leaves out the slope of a weight of 0, which the backward of softmax or squared_relu
-    would multiply by 0 next.
+    A weight of 0 gets the slope 0: the backward of softmax or squared_relu would multiply it by 0.
     """
-    dweights = [
-        [dot(dy_t, row) if weight else 0.0 for weight, row in zip(weights_t, rows)]
-        for dy_t, weights_t in zip(dy, weights)
-    ]
+    dweights = [[dot(dy_t, row) if weight else 0.0 for weight, row in zip(weights_t, rows)]
+                for dy_t, weights_t in zip(dy, weights)]
     return dweights, mix(transpose(weights), dy)
 
 # %% [markdown]
-# `softmax` turns scores into probabilities; e^x makes all of them positive. `cross_entropy` is the
-# loss: the mean, over the T predictions, of the surprise -ln p(target). It is 0 for a model that
-# was sure of every target, and ln 27 = 3.30 for one that finds all tokens equally likely. The
-# probability of a name is the product of those of its tokens; the logarithm makes it a sum.
+# `softmax` turns scores into probabilities; e^x makes them positive. `cross_entropy` is the loss:
+# the mean, over the T predictions, of the surprise -ln p(target). It is 0 for a model that was sure
+# of every target, and ln 27 = 3.30 for one that finds all tokens equally likely. The probability of
+# a name is the product of those of its tokens; the logarithm makes it a sum.
 
 # %%
 def softmax(x):
@@ -251,7 +246,7 @@ def softmax_backward(dy, y):
         if i = j    (e^x[i] Z - e^x[i] e^x[i]) / Z² = y[i] - y[i] y[i]
         if not      (0 - e^x[i] e^x[j]) / Z²        = -y[i] y[j]
 
-    Times dy[i], and added up over all i: dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i]).
+    Times dy[i], added up over i: dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i]).
     """
     average = dot(dy, y)  # of dy, each dy[i] with the weight y[i]
     return [y_j * (dy_j - average) for dy_j, y_j in zip(dy, y)]
@@ -280,8 +275,8 @@ def cross_entropy_backward(probs, targets):
 def rmsnorm(x):
     """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
-    However much the layers add to x, the mean square of y is nearly 1: attention and feed-forward
-    get numbers of a steady size. The 1e-5 prevents a division by 0.
+    However much the layers add to x, attention and feed-forward get numbers of a steady size: the
+    mean square of y is nearly 1. The 1e-5 prevents a division by 0.
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
     return [r * x_i for x_i in x]
@@ -299,7 +294,7 @@ def rmsnorm_backward(dy, x):
     return [r * dy_i - through_r * x_i for dy_i, x_i in zip(dy, x)]
 
 def squared_relu(x):
-    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n] (So et al. 2021).
+    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n] (So et al. 2021; a plain ReLU keeps x[i]).
 
     >>> squared_relu([0.5, -3.0])
     [0.25, 0.0]
@@ -322,9 +317,8 @@ def squared_relu_backward(dy, x):
 # values, each times its weight.
 #
 # A position must not see later ones, or it would read its answer. Its weights for them are 0: the
-# causal mask. So a position's x, key and value depend on nothing later, and stay as they are when
-# more letters follow. Keys and values are kept in a cache, and in sampling a new letter costs the
-# work of one position.
+# causal mask. So nothing that follows changes a key or a value. They are kept in a cache, and in
+# sampling a new letter costs the work of one position.
 #
 # All this happens in H = 4 heads side by side, so that a position can gather in four ways at once.
 # For "emma", queries, keys and values [5, 16] are cut into four [5, 4], and each head has its own
@@ -333,11 +327,7 @@ def squared_relu_backward(dy, x):
 
 # %%
 def split_heads(x, n_head):
-    """Every vector cut into a piece for each head: [T, C] -> [H, T, D]. Backward: join_heads.
-
-    >>> split_heads([[1, 2, 3, 4], [5, 6, 7, 8]], n_head=2)
-    [[[1, 2], [5, 6]], [[3, 4], [7, 8]]]
-    """
+    """Every vector cut into a piece for each head: [T, C] -> [H, T, D]. Backward: join_heads."""
     size = len(x[0]) // n_head
     return [[x_t[i : i + size] for x_t in x] for i in range(0, len(x[0]), size)]
 
@@ -373,11 +363,10 @@ def attend_backward(dout, q, keys, values, weights):
     dq, dkeys = linear_backward(dproducts, q, keys)
     return dq, dkeys, dvalues
 
-# %%
 def attention(x, layer, n_head, cache):
     """All heads: x [T, C], normed -> y [T, C], trace. Appends keys and values to the cache."""
-    keys, values = cache
     q = linear(x, layer.wq)  # [T, C]
+    keys, values = cache
     keys.extend(linear(x, layer.wk))  # [T, C] more: [S, C] in all
     values.extend(linear(x, layer.wv))
     q, k, v = (split_heads(rows, n_head) for rows in (q, keys, values))  # [H, T or S, D]
@@ -394,8 +383,8 @@ def attention_backward(dy, layer, trace):
     # The rows of wq, wk and wv, one after another, are one matrix [3C, C] from x to q, k and v.
     dqkv = join_heads([*dq, *dk, *dv])  # [T, 3C]
     dx, dw = linear_backward(dqkv, x, [*layer.wq, *layer.wk, *layer.wv])
-    n_embd = len(dx[0])
-    return dx, dw[:n_embd], dw[n_embd : 2 * n_embd], dw[2 * n_embd :], dwo
+    n = len(layer.wq)
+    return dx, dw[:n], dw[n : 2 * n], dw[2 * n :], dwo
 
 # %% [markdown]
 # ## 5. Feed-forward
@@ -404,9 +393,8 @@ def attention_backward(dy, layer, trace):
 # match below 0 counts as none. One can think of a unit as a rule: if x looks like this, add that.
 #
 # Without the squared ReLU between them, two matrices could do no more than one, as linear functions
-# of linear functions are linear. (A plain ReLU does not square; So et al. found the square better
-# in large models.) In the trained model about two thirds of the units are at 0. They add nothing
-# and have slope 0, so `mix` skips their rows.
+# of linear functions are linear. In the trained model about two thirds of the units are at 0. They
+# add nothing and have slope 0, so `mix` skips their rows.
 
 # %%
 def feed_forward(x, layer):
@@ -425,7 +413,6 @@ def feed_forward_backward(dy, layer, trace):
 
 # %% [markdown]
 # ## 6. The model
-# The parts need sizes, a place for the parameters, and numbers to start from.
 
 # %%
 @dataclass
@@ -444,7 +431,7 @@ class Settings:
     data: str = ""  # file with one name per line (default: names.txt beside this program)
 
     def __post_init__(self):
-        check(self)  # from section 11, which has to run first
+        """Does nothing until section 11 puts its checks here."""
 
 @dataclass
 class Layer:
@@ -471,9 +458,13 @@ def matrices(model):
     return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
 
 # %% [markdown]
-# The first parameters, and later the samples, are drawn at random. Python's `random` would do, but
-# this generator is easy to write in any language, so that other programs can start from the same
-# numbers. How it works does not matter here.
+# Parameters start at random, because hidden units with equal rows would stay equal, and small, so
+# that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as is often done: no
+# layer adds anything to x at first. The slopes of its other matrices have `wo` or `fc2` as a
+# factor: 0 in the first step. Those of `wo` and `fc2` do not, so from the second on, all learn.
+#
+# Python's `random` would do, but this generator is easy to write in any language, so that other
+# programs can start from the same numbers. How it works does not matter here.
 
 # %%
 class Xoshiro:
@@ -485,8 +476,8 @@ class Xoshiro:
     >>> rng.state = [1, 2, 3, 4]  # the reference draws 5, 12295, 25178119, ...
     >>> round(rng.normal(sigma=1.0), 4) == round(sqrt(-2 * log(6 / 2**32)), 4)
     True
-    >>> [rng.draw() for _ in range(4)]
-    [25178119, 27286542, 39879690, 1140358681]
+    >>> [rng.draw() for _ in range(3)]
+    [25178119, 27286542, 39879690]
     """
 
     def __init__(self, seed):
@@ -495,13 +486,12 @@ class Xoshiro:
         self.state = [word % 2**32 for word in words]
 
     def draw(self):
-        """A whole number from 0 to 2**32 - 1, each very nearly equally likely."""
+        """A random whole number from 0 to 2**32 - 1."""
         s0, s1, s2, s3 = self.state
-        result = (s0 + s3) % 2**32
-        s2, s3 = s2 ^ s0, s3 ^ s1
-        words = s0 ^ s3, s1 ^ s2, s2 ^ (s1 << 9), (s3 << 11) | (s3 >> 21)
+        a, b = s2 ^ s0, s3 ^ s1
+        words = s0 ^ b, s1 ^ a, a ^ (s1 << 9), (b << 11) | (b >> 21)
         self.state = [word % 2**32 for word in words]
-        return result
+        return (s0 + s3) % 2**32
 
     def normal(self, sigma):
         """A normal number of mean 0, standard deviation sigma (Box and Muller 1958)."""
@@ -518,40 +508,32 @@ class Xoshiro:
                 return i
         return len(weights) - 1  # rounding can carry the dart just past the end
 
-# %% [markdown]
-# Parameters start at random, because hidden units with equal rows would stay equal. They start
-# small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as is often
-# done, and no layer adds anything to x at first. The slopes of a layer's other matrices come
-# through `wo` or `fc2`, so they are 0 in the first step. Those of `wo` and `fc2` have as a factor
-# what was gathered or matched, which is not 0; from the second step on, all learn.
-
-# %%
-def random_matrix(rng, n_rows, n_cols, sigma=0.02):
-    """Normal draws with standard deviation sigma -> [n_rows, n_cols]."""
-    return [[rng.normal(sigma) for _ in range(n_cols)] for _ in range(n_rows)]
-
 def init_model(settings, vocab_size, rng):
     """A new Model, drawn from rng in the order in which the matrices stand here."""
     n_embd = settings.n_embd
-    wte = random_matrix(rng, vocab_size, n_embd)
-    wpe = random_matrix(rng, settings.block_size, n_embd)
+
+    def matrix(n_rows, sigma=0.02):
+        return [[rng.normal(sigma) for _ in range(n_embd)] for _ in range(n_rows)]
+
+    wte = matrix(vocab_size)
+    wpe = matrix(settings.block_size)
     layers = []
     for _ in range(settings.n_layer):
-        wq = random_matrix(rng, n_embd, n_embd)
-        wk = random_matrix(rng, n_embd, n_embd)
-        wv = random_matrix(rng, n_embd, n_embd)
-        wo = random_matrix(rng, n_embd, n_embd, sigma=0.0)  # zeros, but they use up draws
-        fc1 = random_matrix(rng, 4 * n_embd, n_embd)
-        fc2 = random_matrix(rng, 4 * n_embd, n_embd, sigma=0.0)
+        wq = matrix(n_embd)
+        wk = matrix(n_embd)
+        wv = matrix(n_embd)
+        wo = matrix(n_embd, sigma=0.0)  # zeros, but they use up draws
+        fc1 = matrix(4 * n_embd)
+        fc2 = matrix(4 * n_embd, sigma=0.0)
         layers.append(Layer(wq, wk, wv, wo, fc1, fc2))
     return Model(settings.n_head, wte, wpe, layers)
 
 # %% [markdown]
 # x begins as a row of `wte` for the token plus a row of `wpe` for the place. Without the place, one
 # layer would predict the same after "amy" as after "may", as a sum does not know the order of its
-# terms. Attention and feed-forward add to x and do not replace it. These residual connections leave
-# them only the changes to find, and give gradients a direct way back. At the end x is compared with
-# every row of `wte`: the better the match, the likelier that token comes next.
+# terms. Attention and feed-forward add to x and do not replace it: these residual connections give
+# gradients a direct way back. At the end x is compared with every row of `wte`: the better the
+# match, the likelier that token comes next.
 
 # %%
 def new_cache(model):
@@ -607,29 +589,29 @@ def loss_and_gradient(model, tokens):
 
     Is all this right? Take a small model, with random numbers where zeros would hide mistakes:
 
-    >>> rng, tokens, errors = Xoshiro(seed=7), [0, 4, 5, 5, 2, 1], []
+    >>> rng, tokens = Xoshiro(seed=7), [0, 4, 5, 5, 2, 1]
     >>> model = init_model(Settings(n_embd=4, n_head=2, n_layer=2, block_size=6), 6, rng)
-    >>> for w in matrices(model):
-    ...     w[:] = random_matrix(rng, len(w), len(w[0]), sigma=0.5)
+    >>> for row in [row for w in matrices(model) for row in w]:
+    ...     row[:] = [rng.normal(sigma=0.5) for _ in row]
 
     All tokens at once, as in training, and one by one, as in sampling, have equal logits:
 
-    >>> logits, (traces, x) = forward(model, tokens, new_cache(model))
+    >>> logits, trace = forward(model, tokens, new_cache(model))
     >>> cache = new_cache(model)
     >>> [forward(model, [token], cache)[0][0] for token in tokens] == logits
     True
 
-    The use of wte at the end gives slopes to every row (here with the logits as dlogits); that at
-    the start adds to those of the tokens that came in. Only token 3 did not:
+    wte is used twice: at the end, which gives every row slopes (here the logits serve as dlogits),
+    and at the start, which adds to those of the tokens that came in. Only token 3 did not:
 
-    >>> _, dwte_at_end = linear_backward(logits, x, model.wte)
-    >>> dwte = backward(model, tokens, logits, (traces, x)).wte
+    >>> _, dwte_at_end = linear_backward(logits, trace[1], model.wte)
+    >>> dwte = backward(model, tokens, logits, trace).wte
     >>> [i for i in range(6) if dwte[i] == dwte_at_end[i]]
     [3]
 
     Each parameter, if nudged, changes the loss as its slope says:
 
-    >>> loss, dmodel = loss_and_gradient(model, tokens)
+    >>> (loss, dmodel), errors = loss_and_gradient(model, tokens), []
     >>> for w, dw in zip(matrices(model), matrices(dmodel)):
     ...     for row, drow in zip(w, dw):
     ...         for j, slope in enumerate(drow):
@@ -654,9 +636,9 @@ def loss_and_gradient(model, tokens):
 #
 #     -lr · average(g) / (√average(g²) + 1e-8)
 #
-# If g stays the same, the quotient is ±1 and the step lr long, however large or small g is. If g
-# keeps changing sign, it cancels in the average of g but not in that of g², and the step is short.
-# The 1e-8 prevents 0 / 0, and matters only for g about that small.
+# If g stays the same, the quotient is ±1 and the step lr long, however large g is. If g keeps
+# changing sign, it cancels in the average of g but not in that of g², and the step is short. The
+# 1e-8 prevents 0 / 0.
 #
 # Both averages forget: the newest g has weight 1, the one before it β, then β², and so on, with β a
 # little below 1 (beta1 for g, beta2 for g²). The weighted total, divided by the sum n of the
@@ -665,9 +647,9 @@ def loss_and_gradient(model, tokens):
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (Multiply n by 1 - β, and all terms but two cancel. The paper's "bias correction" comes to the
-# same.) The learning rate lr falls in a straight line to 0, so that the parameters settle and do
-# not jump about for ever with the noise of single names.
+# (Multiply n by 1 - β, and all terms but two cancel. Dividing by n is the paper's bias correction.)
+# The learning rate lr falls in a straight line to 0, so that the parameters settle and do not jump
+# about for ever with the noise of single names.
 
 # %%
 class Adam:
@@ -695,8 +677,7 @@ class Adam:
         beta1, beta2 = self.settings.beta1, self.settings.beta2
         n1 = (1 - beta1 ** (step + 1)) / (1 - beta1)
         n2 = (1 - beta2 ** (step + 1)) / (1 - beta2)
-        lr = self.settings.lr * max(0, 1 - step / self.settings.steps)
-        rate = lr / n1  # so rate · total is lr · average
+        rate = self.settings.lr * max(0, 1 - step / self.settings.steps) / n1
         for group in zip(matrices(model), matrices(dmodel), self.totals, self.squares):
             for row, drow, total, square in zip(*group):
                 for j, g in enumerate(drow):
@@ -714,9 +695,9 @@ class Adam:
 def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
-    About one in a hundred has a BOS in it. It is never a target, so training lowers its logit. But
-    its row of wte makes both the logit and the input that every name begins with, and what training
-    does for the input can raise the logit again.
+    About one in a hundred has a BOS in it. BOS is never a target, so training lowers its logit. But
+    its row of wte is also the first input of every name, and what training does for that can raise
+    the logit again.
     """
     cache = new_cache(model)
     token, sample = BOS, []
@@ -738,16 +719,13 @@ def train(model, documents, vocabulary, rng, settings):
     """Train the model in place. Print the loss and five samples every 500 steps and at the end.
 
     The loss is that of one name before the update, and some names are harder to guess than others.
-    Raises FloatingPointError if it is no longer finite. So it begins:
+    Raises FloatingPointError if it is not finite. So it begins:
 
-    >>> vocabulary, rng = Vocabulary(NAMES), Xoshiro(seed=42)
+    >>> rng = Xoshiro(seed=42)
     >>> model = init_model(Settings(), 27, rng)
-    >>> train(model, NAMES, vocabulary, rng, Settings(steps=1))  # doctest: +ELLIPSIS
-    microgpt  vocab=27  params=3632  layers=1  embd=16  heads=4
-    Training 1 steps on 92 names
-    <BLANKLINE>
+    >>> train(model, NAMES, Vocabulary(NAMES), rng, Settings(steps=1))  # doctest: +ELLIPSIS
+    microgpt  vocab=27  params=3632 ...
     step     0  loss=3.2943  t=...s  | sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  sample ...
-    Done in ...s
     """
     start = time.perf_counter()
     n_params = sum(len(row) for w in matrices(model) for row in w)
@@ -772,25 +750,25 @@ def train(model, documents, vocabulary, rng, settings):
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
 # the list by heart would give each name a probability of 1/92: a surprise of ln 92 = 4.52, spread
 # over T = 4 to 8 predictions, about 0.81 on average. After 5,000 steps the mean loss is 0.89 and
-# 7 in 10 samples are names that were taught, on average over seeds. Attention has its share in it:
-# if each position sees only itself, the loss stays at 1.49. A trained head gives, on average, three
-# quarters of its weight to one position. In the run on the first screen, the second n of "nina"
-# looks mostly at the first n in two heads, at `<BOS>` in the third and at the i in the fourth.
+# 7 in 10 samples are names that were taught, on average over seeds.
+#
+# What has attention learned? If each position sees only itself, the loss stays at 1.49. A trained
+# head gives, on average, three quarters of its weight to one position: in the run on the first
+# screen, two heads of the second n of "nina" look mostly at the first.
 #
 # So the model has learned the list, and little of what names are like. Names kept out of training
 # surprise it less and less at first, then more and more. That is overfitting, from seeing too few
 # names too often. On 32,000 names in random order, the same program predicts unseen names as well
 # as those that it was taught. The README of the project measures all this.
 #
-# What do the GPTs that you can chat with add? Vastly more text, and tokens that are pieces of
-# words; many layers and billions of parameters; a norm before the logits, and in all norms a
-# learned factor for each number; many texts a step (a batch), a learning rate that first rises
-# (warm-up), a pull of all parameters to 0 (weight decay), a limit on gradients (clipping); and,
-# last, training on conversations. The outline is that of the first screen.
+# The GPTs that you can chat with add vastly more text, cut into pieces of words; many layers and
+# billions of parameters; a norm before the logits, and learned factors in all norms; many texts a
+# step (a batch), a learning rate that first rises (warm-up), a pull of all parameters to 0 (weight
+# decay), a limit on gradients (clipping); and, last, training on conversations.
 #
 # ## 11. The run
-# You can stop here. What remains is not about GPTs: files, flags and errors. The last cell runs it
-# all. A notebook's next cell can use what it leaves: `vocabulary.decode(generate(model, rng))`.
+# What remains is not about GPTs: files, flags and errors. The last cell runs it all. A notebook's
+# next cell can use what it leaves: `vocabulary.decode(generate(model, rng))`.
 
 # %%
 import argparse
@@ -816,12 +794,14 @@ def check(settings):
     if not 0 <= settings.seed < 2**64:
         raise ValueError(f"seed must be from 0 to 2**64 - 1, not {settings.seed}")
 
+Settings.__post_init__ = check  # from here on, Settings(...) refuses such values
+
 def read_documents(data=""):
     """The lines of a UTF-8 file, stripped, without blank ones: names.txt by default, or else NAMES.
 
     Raises OSError if the file can't be read, ValueError if it is not UTF-8 text or has no names.
     """
-    path = Path(data or Path(FILE or "microgpt.py").resolve().with_name("names.txt"))
+    path = Path(data) if data else Path(FILE or "microgpt.py").resolve().with_name("names.txt")
     if not data and not path.exists():
         return NAMES
     try:
@@ -841,22 +821,19 @@ def read_documents(data=""):
     return documents
 
 # %%
-def stop(status, message):
-    """Print the message, if there is one, in one line on standard error, and exit."""
-    if message and sys.stderr:
-        print("microgpt:", *message.splitlines(), file=sys.stderr)
-    sys.exit(status)
-
 def parse(arguments):
     """Command-line arguments -> Settings. The comments in Settings are the help for its flags."""
+
+    def error(message):
+        raise ValueError(f"{message}; --help shows every flag")
+
     parser = argparse.ArgumentParser(
         description="Train a small GPT on a list of names and print what it invents.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    parser.error = lambda message: stop(2, f"{message}; --help shows every flag")
-    source = Path(FILE).read_text("utf-8")
-    comments = dict(re.findall(r"^    (\w+): \w+ = .*  # (.+)$", source, re.M))
+    parser.error = error
+    comments = dict(re.findall(r"    (\w+): \w+ = .*  # (.+)", Path(FILE).read_text("utf-8")))
     for field in fields(Settings):
         flag, comment = "--" + field.name.replace("_", "-"), comments[field.name]
         default = field.default or argparse.SUPPRESS  # no "(default: )" for data
@@ -886,4 +863,6 @@ if __name__ == "__main__":
         if isinstance(error, OSError) and status == 1:
             sys.stdout = None  # it can't be written to: Python must not try again at the end
     if problem is not None:  # only here, after the failed run's memory is freed
-        stop(status, problem)
+        if problem and sys.stderr:
+            print("microgpt:", *problem.splitlines(), file=sys.stderr)
+        sys.exit(status)

@@ -69,7 +69,7 @@ def with_full_projections(learner, sequences):
     """Draw wo and fc2 as all other matrices are drawn."""
     for layer in learner.model.layers:
         for w in (layer.wo, layer.fc2):
-            w[:] = microgpt.random_matrix(learner.rng, len(w), len(w[0]))
+            w[:] = [[learner.rng.normal(sigma=0.02) for _ in row] for row in w]
     return sequences
 
 

@@ -215,7 +215,8 @@ def run(main):
     try:
         main(sys.argv[1:])
     except KeyboardInterrupt:
-        microgpt.stop(130, "stopped")
+        print("microgpt: stopped", file=sys.stderr)
+        sys.exit(130)
 
 
 def python():

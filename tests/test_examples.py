@@ -5,8 +5,8 @@ import unittest
 import microgpt
 
 TEACHING = [
-    "Vocabulary", "two_parameters", "linear", "mix", "softmax", "squared_relu", "split_heads",
-    "attend", "Xoshiro", "loss_and_gradient", "Adam", "train",
+    "Vocabulary", "two_parameters", "linear", "mix", "softmax", "squared_relu", "attend",
+    "Xoshiro", "loss_and_gradient", "Adam", "train",
 ]
 
 

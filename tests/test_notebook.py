@@ -29,6 +29,16 @@ NEXT_CELL = """
 print("next cell:", vocabulary.decode(generate(model, rng)))
 """
 
+# Runs the examples of everything that is defined so far.
+EXAMPLES = """
+import doctest
+parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
+for name, value in list(globals().items()):
+    if getattr(value, "__module__", "") == __name__ and value.__doc__:
+        runner.run(parser.get_doctest(value.__doc__, globals(), name, None, 0))
+print("examples: %d of %d failed" % (runner.failures, runner.tries))
+"""
+
 
 def briefly(source):
     """The program with 2 steps as its default, to save time."""
@@ -73,6 +83,12 @@ class NotebookTest(ProgramTest):
     def test_the_next_cell_can_sample_from_the_trained_model(self):
         output = self.run_cells(briefly(SOURCE), NEXT_CELL)
         self.assertRegex(output, r"\nnext cell: (?:[a-z]|<BOS>){0,8}\n\Z")
+
+    def test_every_example_holds_before_the_last_section_has_run(self):
+        story, run = SOURCE.split("\n# ## 11. The run\n")
+        self.assertIn("def check(settings)", run)
+        output = self.run_cells(*code_cells(story), EXAMPLES)
+        self.assertRegex(output, r"\Aexamples: 0 of [3-9]\d failed\n\Z")
 
     def test_names_txt_in_the_current_folder_is_used(self):
         self.write("names.txt", "ann\nbob\n")

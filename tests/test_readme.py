@@ -51,7 +51,7 @@ def after_training():
     model = microgpt.init_model(settings, len(vocabulary.tokens), rng)
     numbers = microgpt.Xoshiro(1)
     for w in microgpt.matrices(model):  # large enough that every path carries
-        w[:] = microgpt.random_matrix(numbers, len(w), len(w[0]), sigma=0.4)
+        w[:] = [[numbers.normal(sigma=0.4) for _ in row] for row in w]
     return dict(
         vars(microgpt), __name__="solution", settings=settings, documents=documents,
         vocabulary=vocabulary, rng=rng, model=model,
