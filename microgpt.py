@@ -8,13 +8,14 @@
 #     python microgpt.py                train it, in less than half a minute
 #     python -m doctest microgpt.py     run every >>> example; no output means that all hold
 #
-# It begins with noise and ends with names, or nearly (CPython 3.13; each loss is that of one name):
+# It begins with noise and ends with names, or nearly (on CPython 3.13; other versions round
+# differently, so that the end differs):
 #
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
 #     step  4999  loss=0.9001  …  sample 0: grace  sample 1: ellie  sample 2: rox  …
 #
-# This is the model. Each position in a name has a vector x. All that is learned is in 3,632
-# numbers, the parameters: `wte`, `wpe`, and six matrices in attention and feed_forward.
+# This is the model. Each position in a name has a vector x. What is learned is 3,632 numbers, the
+# parameters: `wte`, `wpe`, and six matrices in attention and feed_forward.
 #
 #     x      = wte[token] + wpe[position]          numbers for the letter and its place
 #     x      = x + attention(rmsnorm(x))           gather from the positions so far
@@ -54,13 +55,13 @@
 #     targets    e       m       m       a       <EOS>
 #
 # In training the inputs are the real letters, however wrong the predictions were: teacher forcing.
-# No question waits for an answer, so all five are asked at once.
+# So no question waits for an answer, and all five are asked at once.
 
 # %%
-import time
 from dataclasses import dataclass
 from math import cos, exp, inf, isfinite, log, pi, sqrt
 from operator import mul
+from time import perf_counter
 
 NAMES = """
     emma katie lucas samuel olivia penelope george sara john jake ivy mary felix ava xavier kate
@@ -88,9 +89,9 @@ class Vocabulary:
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
     def sequence(self, document, block_size):
-        """The ids of BOS, a name and EOS, cut to block_size inputs and the target of the last.
+        """The ids of BOS, a name and EOS, but at most block_size + 1: penelope loses its EOS.
 
-        So penelope, with 8 letters, loses its EOS. Raises KeyError for a letter without an id.
+        Raises KeyError for a letter without an id.
         """
         ids = [self.ids[character] for character in document[:block_size]]
         return [BOS, *ids, EOS][: block_size + 1]
@@ -107,12 +108,12 @@ class Vocabulary:
 #
 # Slopes follow the chain rule. If y changes twice as fast as w, and the loss three times as fast as
 # y, then the loss changes six times as fast as w: along a path, slopes multiply. If w acts on the
-# loss by several paths, the slopes add up. Below, w acts on z twice. Values are computed from top
-# to bottom, slopes from the loss back.
+# loss by several paths, a nudge sends a change down each of them, and the slopes add up. Below, w
+# acts on z twice. Values are computed from top to bottom, slopes from the loss back.
 
 # %%
 def two_parameters(w, b):
-    """Numbers w, b -> loss, dw, db. A nudge shows that dw is right, and a step that it helps:
+    """Numbers w, b -> loss, dw, db. A nudge checks dw, and a small step lowers the loss:
 
     >>> loss, dw, db = two_parameters(2.0, 3.0)
     >>> nudged, _, _ = two_parameters(2.001, 3.0)
@@ -133,21 +134,19 @@ def two_parameters(w, b):
     return loss, dw, db
 
 # %% [markdown]
-# Why not nudge every parameter? That takes a forward pass for each of 3,632. One backward pass
-# takes about as long as two forward passes and gives every slope. This is backpropagation; without
-# it, large models could not be trained.
+# To nudge every parameter would take 3,632 forward passes. One backward pass gives every slope in
+# the time of about two. Without this, backpropagation, large models could not be trained.
 #
 # What should fall is the mean loss over all names. Its gradient takes 92 backward passes; that of
 # one name is a noisy estimate. So training takes a step after every name: stochastic gradient
-# descent. Section 8 deals with the noise.
+# descent.
 #
 # ## 3. Operations
 # Each operation y = f(x) has a backward: given dy, it returns dx.
 #
 # The dot product of two vectors, Σ_i a[i] b[i], is positive if they point the same way, 0 at right
 # angles and negative if opposed. `linear` takes the dot products of each x[t] with the rows of a
-# matrix: it compares. `mix` adds up rows, each times a weight: it blends. The backward of `linear`
-# is mixing, and that of `mix` begins with `linear`.
+# matrix: it compares. `mix` adds up rows, each times a weight: it blends.
 
 # %%
 try:
@@ -197,12 +196,10 @@ def linear_backward(dy, x, w):
 
     x[t][j] acts on every y[t][i], with slope w[i][j]; w[i][j] acts on y[t][i] at every t, with
     slope x[t][j]. Slopes multiply, paths add up:
-
-        dx[t][j] = Σ_i dy[t][i] w[i][j]         dx = mix(dy, w)
-        dw[i][j] = Σ_t dy[t][i] x[t][j]         dw = mix(transpose(dy), x)
-
-    mix(a, b) and linear(a, transpose(b)) are the same sums. Without zeros to skip, linear is faster
-    (on CPython), so it stands in the code.
+        dx[t][j] = Σ_i dy[t][i] w[i][j]         row t of dy · column j of w
+        dw[i][j] = Σ_t dy[t][i] x[t][j]         column i of dy · column j of x
+    These are also mix(dy, w) and mix(transpose(dy), x): the backward of comparing is blending. The
+    dot products are faster (on CPython) unless mix finds zeros to skip.
     """
     return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
 
@@ -210,11 +207,10 @@ def mix_backward(dy, weights, rows):
     """Backward of mix: dy [T, n], weights [T, m], rows [m, n] -> dweights [T, m], drows [m, n].
 
     By the same rules, from y[t][j] = Σ_i weights[t][i] rows[i][j]:
-
-        dweights[t][i] = Σ_j dy[t][j] rows[i][j]         dweights = linear(dy, rows)
-        drows[i][j] = Σ_t weights[t][i] dy[t][j]         drows = mix(transpose(weights), dy)
-
-    A weight of 0 gets the slope 0: the backward of softmax or squared_relu would multiply it by 0.
+        dweights[t][i] = Σ_j dy[t][j] rows[i][j]         linear(dy, rows)
+        drows[i][j] = Σ_t weights[t][i] dy[t][j]         mix(transpose(weights), dy)
+    Slopes of weights of 0 are left out (0.0): the next backward, of softmax or squared_relu, would
+    multiply them by 0.
     """
     dweights = [[dot(dy_t, row) if weight else 0.0 for weight, row in zip(weights_t, rows)]
                 for dy_t, weights_t in zip(dy, weights)]
@@ -242,10 +238,8 @@ def softmax_backward(dy, y):
     """Backward of softmax, from its output: dy [n], y [n] -> dx [n].
 
     With Z = Σ_k e^x[k], the quotient rule gives the slope of y[i] = e^x[i] / Z for x[j]:
-
         if i = j    (e^x[i] Z - e^x[i] e^x[i]) / Z² = y[i] - y[i] y[i]
         if not      (0 - e^x[i] e^x[j]) / Z²        = -y[i] y[j]
-
     Times dy[i], added up over i: dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i]).
     """
     average = dot(dy, y)  # of dy, each dy[i] with the weight y[i]
@@ -286,7 +280,6 @@ def rmsnorm_backward(dy, x):
 
     r = u^(-1/2) with u = Σ_i x[i]² / n + 1e-5. Its slope for x[j] is -1/2 u^(-3/2) · 2 x[j] / n,
     which is -r³ x[j] / n. x[j] acts on y[j] directly, and through r on every y[i] = r x[i]:
-
         dx[j] = r dy[j] + Σ_i dy[i] x[i] · (-r³ x[j] / n)
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
@@ -317,12 +310,12 @@ def squared_relu_backward(dy, x):
 # values, each times its weight.
 #
 # A position must not see later ones, or it would read its answer. Its weights for them are 0: the
-# causal mask. So nothing that follows changes a key or a value. They are kept in a cache, and in
-# sampling a new letter costs the work of one position.
+# causal mask. So what is computed at a position stays the same when more letters follow. Its key
+# and value are kept in a cache, and in sampling a new letter costs the work of one position.
 #
-# All this happens in H = 4 heads side by side, so that a position can gather in four ways at once.
-# For "emma", queries, keys and values [5, 16] are cut into four [5, 4], and each head has its own
-# weights [5, 5]. The results are joined into [5, 16] again, and a fourth matrix, `wo`, turns them
+# One set of weights gathers in one way. So there are H = 4 heads, each with weights of its own. For
+# "emma", queries, keys and values [5, 16] are cut into four [5, 4]; each head makes weights [5, 5]
+# and gathers [5, 4]. The results are joined into [5, 16], and a fourth matrix, `wo`, turns them
 # into what is added to x.
 
 # %%
@@ -341,7 +334,7 @@ def attend(q, keys, values):
     q [T, D], keys, values [S, D]: S counts the positions in the cache, too. In training T = S.
 
     Scores are divided by √D because a sum of D random products, of either sign, grows like √D.
-    Large scores would make all weights nearly 0 or 1, where the slopes of softmax are nearly 0.
+    Large scores would make every weight y nearly 0 or 1, and the slopes of softmax, y - y², small.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the last scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -349,7 +342,7 @@ def attend(q, keys, values):
     """
     scale = 1 / sqrt(len(q[0]))
     weights = []
-    for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):  # 1, 2, … T; in sampling S
+    for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):  # how many: 1, 2, … S
         scores = [scale * dot(q_t, key) for key in keys[:seen]]
         weights.append(softmax(scores) + [0.0] * (len(keys) - seen))  # the causal mask
     return mix(weights, values), weights
@@ -393,8 +386,8 @@ def attention_backward(dy, layer, trace):
 # match below 0 counts as none. One can think of a unit as a rule: if x looks like this, add that.
 #
 # Without the squared ReLU between them, two matrices could do no more than one, as linear functions
-# of linear functions are linear. In the trained model about two thirds of the units are at 0. They
-# add nothing and have slope 0, so `mix` skips their rows.
+# of linear functions are linear. In the trained model about two thirds of the units are at 0, and
+# `mix` skips their rows.
 
 # %%
 def feed_forward(x, layer):
@@ -417,7 +410,7 @@ def feed_forward_backward(dy, layer, trace):
 # %%
 @dataclass
 class Settings:
-    """What can be changed without changing code. Raises ValueError for senseless values."""
+    """What can be changed without changing code."""
 
     n_embd: int = 16  # length of the vectors inside the model, a multiple of n_head
     n_head: int = 4  # attention heads
@@ -431,7 +424,7 @@ class Settings:
     data: str = ""  # file with one name per line (default: names.txt beside this program)
 
     def __post_init__(self):
-        """Does nothing until section 11 puts its checks here."""
+        """Replaced in section 11, by check."""
 
 @dataclass
 class Layer:
@@ -458,13 +451,14 @@ def matrices(model):
     return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
 
 # %% [markdown]
-# Parameters start at random, because hidden units with equal rows would stay equal, and small, so
-# that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as is often done: no
-# layer adds anything to x at first. The slopes of its other matrices have `wo` or `fc2` as a
-# factor: 0 in the first step. Those of `wo` and `fc2` do not, so from the second on, all learn.
+# Parameters start at random, because hidden units with equal rows would get equal slopes and stay
+# equal, and small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as
+# is often done (here, random numbers work as well): no layer adds anything to x at first. From its
+# other matrices, every path to the loss leads through `wo` or `fc2`, so their slopes are 0 in the
+# first step. Those of `wo` and `fc2` are not, and from the second step on, all learn.
 #
 # Python's `random` would do, but this generator is easy to write in any language, so that other
-# programs can start from the same numbers. How it works does not matter here.
+# programs can start from the same numbers. How it works does not matter here: skip to `init_model`.
 
 # %%
 class Xoshiro:
@@ -494,7 +488,7 @@ class Xoshiro:
         return (s0 + s3) % 2**32
 
     def normal(self, sigma):
-        """A normal number of mean 0, standard deviation sigma (Box and Muller 1958)."""
+        """A draw from the normal distribution: mean 0, deviation sigma (Box and Muller 1958)."""
         u1 = (self.draw() + 1) / (2**32 + 1)  # above 0, so that it has a logarithm
         u2 = self.draw() / (2**32 - 1)
         return sigma * sqrt(-2 * log(u1)) * cos(2 * pi * u2)
@@ -510,30 +504,23 @@ class Xoshiro:
 
 def init_model(settings, vocab_size, rng):
     """A new Model, drawn from rng in the order in which the matrices stand here."""
-    n_embd = settings.n_embd
+    n = settings.n_embd
 
     def matrix(n_rows, sigma=0.02):
-        return [[rng.normal(sigma) for _ in range(n_embd)] for _ in range(n_rows)]
+        return [[rng.normal(sigma) for _ in range(n)] for _ in range(n_rows)]
 
-    wte = matrix(vocab_size)
-    wpe = matrix(settings.block_size)
-    layers = []
-    for _ in range(settings.n_layer):
-        wq = matrix(n_embd)
-        wk = matrix(n_embd)
-        wv = matrix(n_embd)
-        wo = matrix(n_embd, sigma=0.0)  # zeros, but they use up draws
-        fc1 = matrix(4 * n_embd)
-        fc2 = matrix(4 * n_embd, sigma=0.0)
-        layers.append(Layer(wq, wk, wv, wo, fc1, fc2))
-    return Model(settings.n_head, wte, wpe, layers)
+    def layer():  # wo and fc2 are zeros, but they use up draws
+        wq, wk, wv, wo = matrix(n), matrix(n), matrix(n), matrix(n, sigma=0.0)
+        return Layer(wq, wk, wv, wo, fc1=matrix(4 * n), fc2=matrix(4 * n, sigma=0.0))
+
+    wte, wpe = matrix(vocab_size), matrix(settings.block_size)
+    return Model(settings.n_head, wte, wpe, [layer() for _ in range(settings.n_layer)])
 
 # %% [markdown]
-# x begins as a row of `wte` for the token plus a row of `wpe` for the place. Without the place, one
-# layer would predict the same after "amy" as after "may", as a sum does not know the order of its
-# terms. Attention and feed-forward add to x and do not replace it: these residual connections give
-# gradients a direct way back. At the end x is compared with every row of `wte`: the better the
-# match, the likelier that token comes next.
+# Without the row of `wpe` for the place, one layer would predict the same after "amy" as after
+# "may", as a sum does not know the order of its terms. Attention and feed-forward add to x and do
+# not replace it: these residual connections give gradients a direct way back. At the end x is
+# compared with every row of `wte`: the better the match, the likelier that token comes next.
 
 # %%
 def new_cache(model):
@@ -545,7 +532,7 @@ def forward(model, tokens, cache):
 
     Raises IndexError if no position is left or an id is too large. Negative ids count from the end.
     """
-    start = len(cache[0][0])  # the positions that are taken, from the keys of the first layer
+    start = len(cache[0][0])  # the positions that are taken: keys in the first layer
     x = [add(model.wte[token], model.wpe[start + t]) for t, token in enumerate(tokens)]  # [T, C]
     traces = []
     for layer, layer_cache in zip(model.layers, cache):
@@ -559,10 +546,8 @@ def forward(model, tokens, cache):
 # %% [markdown]
 # ## 7. The way back, and the proof
 # `backward` is `forward` in reverse, from the logits through the layers to the embeddings. Each
-# step hands its dx to the one before. `wte` is used at both ends, so its slopes come by two paths.
-#
-# In a framework such as PyTorch you would write only forward. It records each operation as it runs,
-# and `loss.backward()` runs their backwards in reverse order: what this file spells out.
+# step hands its dx to the one before. In a framework such as PyTorch you would write only forward:
+# it records each operation as it runs, and `loss.backward()` runs their backwards in reverse.
 
 # %%
 def backward(model, tokens, dlogits, trace):
@@ -601,8 +586,8 @@ def loss_and_gradient(model, tokens):
     >>> [forward(model, [token], cache)[0][0] for token in tokens] == logits
     True
 
-    wte is used twice: at the end, which gives every row slopes (here the logits serve as dlogits),
-    and at the start, which adds to those of the tokens that came in. Only token 3 did not:
+    wte is used twice, and its slopes add up: those of the end go to every row, those of the start
+    to the tokens that came in, all but 3 (with the logits as dlogits, as any numbers will do):
 
     >>> _, dwte_at_end = linear_backward(logits, trace[1], model.wte)
     >>> dwte = backward(model, tokens, logits, trace).wte
@@ -611,7 +596,8 @@ def loss_and_gradient(model, tokens):
 
     Each parameter, if nudged, changes the loss as its slope says:
 
-    >>> (loss, dmodel), errors = loss_and_gradient(model, tokens), []
+    >>> loss, dmodel = loss_and_gradient(model, tokens)
+    >>> errors = []
     >>> for w, dw in zip(matrices(model), matrices(dmodel)):
     ...     for row, drow in zip(w, dw):
     ...         for j, slope in enumerate(drow):
@@ -648,8 +634,8 @@ def loss_and_gradient(model, tokens):
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
 # (Multiply n by 1 - β, and all terms but two cancel. Dividing by n is the paper's bias correction.)
-# The learning rate lr falls in a straight line to 0, so that the parameters settle and do not jump
-# about for ever with the noise of single names.
+# The learning rate falls from lr to 0 in a straight line, so that the parameters settle and do not
+# jump about for ever with the noise of single names.
 
 # %%
 class Adam:
@@ -663,7 +649,7 @@ class Adam:
     >>> round(model.wpe[0][0], 6)  # 1 - 0.01 · 1e-8 / (1e-8 + 1e-8)
     0.995
     >>> adam.update(model, Model(1, wte=[[0.0]], wpe=[[0.0]], layers=[]), step=1)
-    >>> round(model.wte[0][0], 6)  # 1 - 0.01 · 3 / √9 - 0.005 · (2.7 / 1.9) / √(8.55 / 1.95)
+    >>> round(model.wte[0][0], 6)  # 1 - 0.01 · 3 / √9 - 0.005 · 2.7 / 1.9 / √(8.55 / 1.95)
     0.986607
     """
 
@@ -677,7 +663,8 @@ class Adam:
         beta1, beta2 = self.settings.beta1, self.settings.beta2
         n1 = (1 - beta1 ** (step + 1)) / (1 - beta1)
         n2 = (1 - beta2 ** (step + 1)) / (1 - beta2)
-        rate = self.settings.lr * max(0, 1 - step / self.settings.steps) / n1
+        lr = self.settings.lr * max(0, 1 - step / self.settings.steps)
+        rate = lr / n1  # so rate · total is lr · average
         for group in zip(matrices(model), matrices(dmodel), self.totals, self.squares):
             for row, drow, total, square in zip(*group):
                 for j, g in enumerate(drow):
@@ -696,8 +683,8 @@ def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
     About one in a hundred has a BOS in it. BOS is never a target, so training lowers its logit. But
-    its row of wte is also the first input of every name, and what training does for that can raise
-    the logit again.
+    the row of wte that makes this logit is also the first input of every name, and what training
+    does for the input can raise the logit again.
     """
     cache = new_cache(model)
     token, sample = BOS, []
@@ -711,15 +698,14 @@ def generate(model, rng):
 
 # %% [markdown]
 # ## 10. Training
-# One name after another, in the order of the list, 5,000 steps: each of the 92 comes 54 or 55
-# times.
+# 5,000 steps, one name each, in the order of the list: each of the 92 comes 54 or 55 times.
 
 # %%
 def train(model, documents, vocabulary, rng, settings):
     """Train the model in place. Print the loss and five samples every 500 steps and at the end.
 
     The loss is that of one name before the update, and some names are harder to guess than others.
-    Raises FloatingPointError if it is not finite. So it begins:
+    Raises FloatingPointError if it is not finite.
 
     >>> rng = Xoshiro(seed=42)
     >>> model = init_model(Settings(), 27, rng)
@@ -727,7 +713,7 @@ def train(model, documents, vocabulary, rng, settings):
     microgpt  vocab=27  params=3632 ...
     step     0  loss=3.2943  t=...s  | sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  sample ...
     """
-    start = time.perf_counter()
+    start = perf_counter()
     n_params = sum(len(row) for w in matrices(model) for row in w)
     sizes = f"layers={len(model.layers)}  embd={len(model.wte[0])}  heads={model.n_head}"
     print(f"microgpt  vocab={len(model.wte)}  params={n_params}  {sizes}")
@@ -740,26 +726,25 @@ def train(model, documents, vocabulary, rng, settings):
             raise FloatingPointError(f"the loss is {loss} at step {step}; try a smaller lr")
         adam.update(model, dmodel, step)
         if step % 500 == 0 or step == settings.steps - 1:
-            samples = (vocabulary.decode(generate(model, rng)) for _ in range(5))
-            shown = "  ".join(f"sample {i}: {sample}" for i, sample in enumerate(samples))
-            seconds = time.perf_counter() - start
-            print(f"step {step:5d}  loss={loss:.4f}  t={seconds:.2f}s  | {shown}")
-    print(f"Done in {time.perf_counter() - start:.3f}s")
+            samples = [f"sample {i}: {vocabulary.decode(generate(model, rng))}" for i in range(5)]
+            seconds = perf_counter() - start
+            print(f"step {step:5d}  loss={loss:.4f}  t={seconds:.2f}s  | {'  '.join(samples)}")
+    print(f"Done in {perf_counter() - start:.3f}s")
 
 # %% [markdown]
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
 # the list by heart would give each name a probability of 1/92: a surprise of ln 92 = 4.52, spread
 # over T = 4 to 8 predictions, about 0.81 on average. After 5,000 steps the mean loss is 0.89 and
-# 7 in 10 samples are names that were taught, on average over seeds.
-#
-# What has attention learned? If each position sees only itself, the loss stays at 1.49. A trained
-# head gives, on average, three quarters of its weight to one position: in the run on the first
-# screen, two heads of the second n of "nina" look mostly at the first.
+# 7 in 10 samples are names that were taught (averages over 15 seeds).
 #
 # So the model has learned the list, and little of what names are like. Names kept out of training
-# surprise it less and less at first, then more and more. That is overfitting, from seeing too few
-# names too often. On 32,000 names in random order, the same program predicts unseen names as well
-# as those that it was taught. The README of the project measures all this.
+# surprise it less at first, then more and more: overfitting, from seeing too few names too often.
+# On 32,000 names in random order, the same program predicts unseen names as well as those that it
+# was taught. The README of the project measures all this.
+#
+# What has attention learned? A model whose positions see only themselves stays at a loss of 1.49. A
+# trained head gives, on average, three quarters of its weight to one position: at the second n of
+# "nina", in the run on the first screen, two of the four heads look mostly at the first n.
 #
 # The GPTs that you can chat with add vastly more text, cut into pieces of words; many layers and
 # billions of parameters; a norm before the logits, and learned factors in all norms; many texts a
@@ -774,7 +759,6 @@ def train(model, documents, vocabulary, rng, settings):
 import argparse
 import re
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 FILE = globals().get("__file__")  # this file; None in a notebook
@@ -827,23 +811,20 @@ def parse(arguments):
     def error(message):
         raise ValueError(f"{message}; --help shows every flag")
 
-    parser = argparse.ArgumentParser(
-        description="Train a small GPT on a list of names and print what it invents.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+    description = "Train a small GPT on a list of names and print what it invents."
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     parser.error = error
     comments = dict(re.findall(r"    (\w+): \w+ = .*  # (.+)", Path(FILE).read_text("utf-8")))
-    for field in fields(Settings):
-        flag, comment = "--" + field.name.replace("_", "-"), comments[field.name]
-        default = field.default or argparse.SUPPRESS  # no "(default: )" for data
-        parser.add_argument(flag, type=field.type, default=default, help=comment)
+    for name, default in vars(Settings()).items():
+        flag = "--" + name.replace("_", "-")
+        words = comments[name] + (f" (default: {default})" if default else "")
+        parser.add_argument(flag, type=type(default), default=default, help=words)
     return Settings(**vars(parser.parse_args(arguments)))
 
 if __name__ == "__main__":
     if hasattr(sys.stdout, "reconfigure"):  # each line at once, ? for what can't be shown
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
-    status, problem = 2, None
+    status, problem = 2, ""
     try:
         # A notebook has no flags, even if it has a __file__.
         started = FILE and Path(FILE).resolve() == Path(sys.argv[0]).resolve()
@@ -854,6 +835,7 @@ if __name__ == "__main__":
         rng = Xoshiro(settings.seed)
         model = init_model(settings, len(vocabulary.tokens), rng)
         train(model, documents, vocabulary, rng, settings)
+        status = 0
     except KeyboardInterrupt:
         status, problem = 130, "stopped"
     except MemoryError:
@@ -862,7 +844,7 @@ if __name__ == "__main__":
         problem = "" if isinstance(error, BrokenPipeError) else str(error)
         if isinstance(error, OSError) and status == 1:
             sys.stdout = None  # it can't be written to: Python must not try again at the end
-    if problem is not None:  # only here, after the failed run's memory is freed
+    if status:  # only here, after the failed run's memory is freed
         if problem and sys.stderr:
             print("microgpt:", *problem.splitlines(), file=sys.stderr)
         sys.exit(status)

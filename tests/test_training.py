@@ -320,8 +320,7 @@ class Printed(unittest.TestCase):
     def test_seconds_since_the_start(self):
         """A clock that says 1000 at first and 1012.5 from then on."""
         clock = itertools.chain([1000.0], itertools.repeat(1012.5))
-        with mock.patch.object(microgpt, "time") as time:
-            time.perf_counter.side_effect = clock
+        with mock.patch.object(microgpt, "perf_counter", side_effect=clock):
             lines, _, _ = trained(["a"], steps=1, **TINY)
         self.assertIn("  t=12.50s  | ", lines[3])
         self.assertEqual(lines[4], "Done in 12.500s")
