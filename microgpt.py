@@ -342,7 +342,7 @@ def attend(q, keys, values):
     """
     scale = 1 / sqrt(len(q[0]))
     weights = []
-    for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):  # how many: 1, 2, … S
+    for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):  # the keys that q_t may see
         scores = [scale * dot(q_t, key) for key in keys[:seen]]
         weights.append(softmax(scores) + [0.0] * (len(keys) - seen))  # the causal mask
     return mix(weights, values), weights
@@ -455,7 +455,7 @@ def matrices(model):
 # equal, and small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as
 # is often done (here, random numbers work as well): no layer adds anything to x at first. From its
 # other matrices, every path to the loss leads through `wo` or `fc2`, so their slopes are 0 in the
-# first step. Those of `wo` and `fc2` are not, and from the second step on, all learn.
+# first step. Those of `wo` and `fc2` are not 0, and from the second step on, all learn.
 #
 # Python's `random` would do, but this generator is easy to write in any language, so that other
 # programs can start from the same numbers. How it works does not matter here: skip to `init_model`.
@@ -649,7 +649,7 @@ class Adam:
     >>> round(model.wpe[0][0], 6)  # 1 - 0.01 · 1e-8 / (1e-8 + 1e-8)
     0.995
     >>> adam.update(model, Model(1, wte=[[0.0]], wpe=[[0.0]], layers=[]), step=1)
-    >>> round(model.wte[0][0], 6)  # 1 - 0.01 · 3 / √9 - 0.005 · 2.7 / 1.9 / √(8.55 / 1.95)
+    >>> round(model.wte[0][0], 6)  # 1 - 0.01 · 3 / √9 - 0.005 · (0.9 · 3 / 1.9) / √(0.95 · 9 / 1.95)
     0.986607
     """
 
