@@ -8,8 +8,8 @@
 #     python microgpt.py                train it, in less than half a minute
 #     python -m doctest microgpt.py     run every >>> example; no output means that all hold
 #
-# It begins with noise and ends with names, or nearly (on CPython 3.13; other versions round
-# differently, so that the end differs):
+# It begins with noise and ends with names, or nearly (on CPython 3.13; where sums are rounded
+# differently, as before 3.12, the end differs):
 #
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
 #     step  4999  loss=0.9001  …  sample 0: grace  sample 1: ellie  sample 2: rox  …
@@ -31,8 +31,9 @@
 #     dmodel = backward(model, inputs, dlogits, trace)             and for all parameters
 #     adam.update(model, dmodel, step)                             a small step against the slopes
 #
-# The rest explains these ten lines. You need Python and the chain rule. On a first reading, skip
-# the functions named `…_backward`, except those of `linear` and `cross_entropy`. Notation:
+# The rest explains these ten lines. You need Python and school calculus. On a first reading, skip
+# the functions whose names end in `_backward`, except `linear_backward` and
+# `cross_entropy_backward`. Notation:
 #
 #     dx         the slopes of the loss with respect to the numbers in x, in the same shape
 #     [T, C]     a matrix, a list of T lists of C numbers; [n] is a vector, a list of n numbers
@@ -93,7 +94,7 @@ class Vocabulary:
 
         Raises KeyError for a letter without an id.
         """
-        ids = [self.ids[character] for character in document[:block_size]]
+        ids = [self.ids[character] for character in document]
         return [BOS, *ids, EOS][: block_size + 1]
 
     def decode(self, ids):
@@ -134,8 +135,9 @@ def two_parameters(w, b):
     return loss, dw, db
 
 # %% [markdown]
-# To nudge every parameter would take 3,632 forward passes. One backward pass gives every slope in
-# the time of about two. Without this, backpropagation, large models could not be trained.
+# To nudge every parameter would take 3,632 more forward passes. One backward pass takes about as
+# long as two of them and gives every slope. Without this, backpropagation, large models could not
+# be trained.
 #
 # What should fall is the mean loss over all names. Its gradient takes 92 backward passes; that of
 # one name is a noisy estimate. So training takes a step after every name: stochastic gradient
@@ -144,9 +146,9 @@ def two_parameters(w, b):
 # ## 3. Operations
 # Each operation y = f(x) has a backward: given dy, it returns dx.
 #
-# The dot product of two vectors, Σ_i a[i] b[i], is positive if they point the same way, 0 at right
-# angles and negative if opposed. `linear` takes the dot products of each x[t] with the rows of a
-# matrix: it compares. `mix` adds up rows, each times a weight: it blends.
+# The dot product of two vectors, Σ_i a[i] b[i], is positive if they point roughly the same way, 0
+# at right angles and negative if opposed. `linear` takes the dot products of each x[t] with the
+# rows of a matrix: it compares. `mix` adds up rows, each times a weight: it blends.
 
 # %%
 try:
@@ -198,8 +200,9 @@ def linear_backward(dy, x, w):
     slope x[t][j]. Slopes multiply, paths add up:
         dx[t][j] = Σ_i dy[t][i] w[i][j]         row t of dy · column j of w
         dw[i][j] = Σ_t dy[t][i] x[t][j]         column i of dy · column j of x
-    These are also mix(dy, w) and mix(transpose(dy), x): the backward of comparing is blending. The
-    dot products are faster (on CPython) unless mix finds zeros to skip.
+    Columns are the rows of the transpose, so linear takes these dot products. mix(dy, w) and
+    mix(transpose(dy), x) are the same sums: the backward of comparing is blending. They are faster
+    only where there are zeros to skip.
     """
     return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
 
@@ -248,7 +251,7 @@ def softmax_backward(dy, y):
 def cross_entropy(logits, targets):
     """The mean of -ln p(target): logits [T, V], T ids -> loss (a number), probs [T, V]."""
     probs = list(map(softmax, logits))
-    # A p that rounds to 0 has no logarithm; 5e-324 is the next float.
+    # A p that rounds to 0 has no logarithm; 5e-324 is the smallest float above 0.
     losses = [-log(probs_t[target] or 5e-324) for probs_t, target in zip(probs, targets)]
     return sum(losses) / len(losses), probs
 
@@ -333,8 +336,9 @@ def attend(q, keys, values):
 
     q [T, D], keys, values [S, D]: S counts the positions in the cache, too. In training T = S.
 
-    Scores are divided by √D because a sum of D random products, of either sign, grows like √D.
-    Large scores would make every weight y nearly 0 or 1, and the slopes of softmax, y - y², small.
+    Scores are divided by √D because a sum of D random products, of either sign, is about √D in
+    size: in its square, D squares remain and mixed terms cancel. Large scores would make a weight y
+    nearly 0 or 1, and its slope for its own score, y - y², nearly 0.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the last scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -342,7 +346,7 @@ def attend(q, keys, values):
     """
     scale = 1 / sqrt(len(q[0]))
     weights = []
-    for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):  # the keys that q_t may see
+    for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):  # 1, 2, … T keys; in sampling, S
         scores = [scale * dot(q_t, key) for key in keys[:seen]]
         weights.append(softmax(scores) + [0.0] * (len(keys) - seen))  # the causal mask
     return mix(weights, values), weights
@@ -417,7 +421,7 @@ class Settings:
     n_layer: int = 1  # layers, each of them attention and feed-forward
     block_size: int = 8  # the largest number of positions, and the longest sample
     steps: int = 5000  # training steps, one name each
-    lr: float = 0.01  # learning rate: the length of the first steps
+    lr: float = 0.01  # learning rate: the length of the first step
     beta1: float = 0.9  # how slowly Adam forgets slopes
     beta2: float = 0.95  # how slowly Adam forgets squared slopes
     seed: int = 42  # where random numbers start, from 0 to 2**64 - 1
@@ -451,11 +455,12 @@ def matrices(model):
     return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
 
 # %% [markdown]
-# Parameters start at random, because hidden units with equal rows would get equal slopes and stay
-# equal, and small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as
-# is often done (here, random numbers work as well): no layer adds anything to x at first. From its
-# other matrices, every path to the loss leads through `wo` or `fc2`, so their slopes are 0 in the
-# first step. Those of `wo` and `fc2` are not 0, and from the second step on, all learn.
+# Parameters start at random: hidden units with equal rows would get equal slopes and stay equal.
+# They start small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as
+# is often done: no layer adds anything to x at first. From its other matrices, every path to the
+# loss leads through `wo` or `fc2`, so their slopes are 0 in the first step. But the slope of a
+# weight is dy times what comes in, whatever the weight is, so `wo` and `fc2` move at once, and from
+# the second step on, all matrices learn.
 #
 # Python's `random` would do, but this generator is easy to write in any language, so that other
 # programs can start from the same numbers. How it works does not matter here: skip to `init_model`.
@@ -503,7 +508,7 @@ class Xoshiro:
         return len(weights) - 1  # rounding can carry the dart just past the end
 
 def init_model(settings, vocab_size, rng):
-    """A new Model, drawn from rng in the order in which the matrices stand here."""
+    """A new Model, drawn from rng in the order of matrices(model)."""
     n = settings.n_embd
 
     def matrix(n_rows, sigma=0.02):
@@ -587,7 +592,7 @@ def loss_and_gradient(model, tokens):
     True
 
     wte is used twice, and its slopes add up: those of the end go to every row, those of the start
-    to the tokens that came in, all but 3 (with the logits as dlogits, as any numbers will do):
+    to the rows of ids that came in. Only id 3 did not. (Any dlogits show this, such as the logits.)
 
     >>> _, dwte_at_end = linear_backward(logits, trace[1], model.wte)
     >>> dwte = backward(model, tokens, logits, trace).wte
@@ -633,15 +638,15 @@ def loss_and_gradient(model, tokens):
 #     total = β · total + g
 #     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (Multiply n by 1 - β, and all terms but two cancel. Dividing by n is the paper's bias correction.)
-# The learning rate falls from lr to 0 in a straight line, so that the parameters settle and do not
-# jump about for ever with the noise of single names.
+# (Multiply n by 1 - β, and all terms but two cancel. To divide by n includes the paper's bias
+# correction.) The learning rate falls from lr to 0 in a straight line, so that the parameters
+# settle and do not jump about for ever with the noise of single names.
 
 # %%
 class Adam:
     """The two totals for each parameter of a model, and the update that uses them.
 
-    By hand, two steps of a model of two numbers; lr is 0.01, then 0.005:
+    By hand, two steps of a model of two numbers; lr is 0.01, then 0.005; n is 1, then 1 + β:
 
     >>> model = Model(1, wte=[[1.0]], wpe=[[1.0]], layers=[])
     >>> adam = Adam(model, Settings(steps=2))
@@ -683,8 +688,8 @@ def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
     About one in a hundred has a BOS in it. BOS is never a target, so training lowers its logit. But
-    the row of wte that makes this logit is also the first input of every name, and what training
-    does for the input can raise the logit again.
+    the same row of wte is the first input of every name, and to change it for that can raise the
+    logit again.
     """
     cache = new_cache(model)
     token, sample = BOS, []
@@ -742,13 +747,15 @@ def train(model, documents, vocabulary, rng, settings):
 # On 32,000 names in random order, the same program predicts unseen names as well as those that it
 # was taught. The README of the project measures all this.
 #
-# What has attention learned? A model whose positions see only themselves stays at a loss of 1.49. A
-# trained head gives, on average, three quarters of its weight to one position: at the second n of
-# "nina", in the run on the first screen, two of the four heads look mostly at the first n.
+# What has attention learned? A model whose positions see only themselves stays at a loss of 1.49.
+# From the fourth position on, a trained head gives three quarters of its weight to one position.
+# Which one varies: on average, the first letter, the letter before and the position itself get
+# about a quarter each. At the second n of "nina", in the run on the first screen, two of the four
+# heads look mostly at the first n.
 #
 # The GPTs that you can chat with add vastly more text, cut into pieces of words; many layers and
 # billions of parameters; a norm before the logits, and learned factors in all norms; many texts a
-# step (a batch), a learning rate that first rises (warm-up), a pull of all parameters to 0 (weight
+# step (a batch), a learning rate that first rises (warm-up), a pull of most parameters to 0 (weight
 # decay), a limit on gradients (clipping); and, last, training on conversations.
 #
 # ## 11. The run
@@ -761,7 +768,7 @@ import re
 import sys
 from pathlib import Path
 
-FILE = globals().get("__file__")  # this file; None in a notebook
+FILE = globals().get("__file__")  # this file; most notebooks have none
 
 def check(settings):
     """Raise ValueError if a setting makes no sense."""
@@ -844,7 +851,7 @@ if __name__ == "__main__":
         problem = "" if isinstance(error, BrokenPipeError) else str(error)
         if isinstance(error, OSError) and status == 1:
             sys.stdout = None  # it can't be written to: Python must not try again at the end
-    if status:  # only here, after the failed run's memory is freed
+    if status:  # only here, after the failed calls' memory is freed
         if problem and sys.stderr:
             print("microgpt:", *problem.splitlines(), file=sys.stderr)
         sys.exit(status)
