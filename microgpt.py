@@ -118,19 +118,19 @@ def two_parameters(w, b):
     >>> loss, dw, db = two_parameters(2.0, 3.0)
     >>> nudged, _, _ = two_parameters(2.001, 3.0)
     >>> round(nudged - loss, 4), round(0.001 * dw, 4)
-    (0.008, 0.008)
+    (0.016, 0.016)
     >>> lower, _, _ = two_parameters(2.0 - 0.01 * dw, 3.0 - 0.01 * db)
     >>> loss, round(lower, 2)
-    (1.0, 0.36)
+    (4.0, 1.47)
     """
     y = w * b  # 2 · 3 = 6
     z = y + w  # 6 + 2 = 8
-    loss = (z - 7) ** 2  # 1
+    loss = (z - 6) ** 2  # 4
 
-    dz = 2 * (z - 7)  # 2
-    dy = dz  # 2, as z = y + w has slope 1 with respect to y
-    db = dy * w  # 4, as y = w · b has slope w with respect to b
-    dw = dz + dy * b  # 2 + 6 = 8: one path straight to z, one through y
+    dz = 2 * (z - 6)  # 4
+    dy = dz  # 4, as z = y + w has slope 1 with respect to y
+    db = dy * w  # 8, as y = w · b has slope w with respect to b
+    dw = dz + dy * b  # 4 + 12 = 16: one path straight to z, one through y
     return loss, dw, db
 
 # %% [markdown]
