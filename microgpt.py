@@ -32,7 +32,8 @@
 #     adam.update(model, dmodel, step)                             a small step against the slopes
 #
 # The rest explains these ten lines. You need Python and school calculus. On a first reading, skip
-# the functions whose names end in `_backward`, except `cross_entropy_backward`. Notation:
+# `backward` and all functions whose names end in `_backward`, except `cross_entropy_backward`.
+# Notation:
 #
 #     dx         the slopes of the loss with respect to the numbers in x, in the same shape
 #     [T, C]     a matrix, a list of T lists of C numbers; [n] is a vector, a list of n numbers
@@ -135,8 +136,8 @@ def two_parameters(w, b):
 
 # %% [markdown]
 # To nudge every parameter would take 3,632 more forward passes. One backward pass takes about as
-# long as two of them and gives every slope. Without this, backpropagation, large models could not
-# be trained.
+# long as two of them and gives every slope. Without this method, backpropagation, large models
+# could not be trained.
 #
 # What should fall is the mean loss over all names. Its gradient takes 92 backward passes; that of
 # one name is a noisy estimate. So training takes a step after every name: stochastic gradient
@@ -328,7 +329,7 @@ def split_heads(x, n_head):
 
 def join_heads(heads):
     """The pieces put together again: [H, T, D] -> [T, C]. Backward: split_heads."""
-    return [sum(pieces, []) for pieces in zip(*heads)]
+    return [sum(pieces, []) for pieces in zip(*heads)]  # here, + joins lists
 
 def attend(q, keys, values):
     """One head (Vaswani et al. 2017, equation 1) -> out [T, D], weights [T, S].
@@ -336,7 +337,7 @@ def attend(q, keys, values):
     q [T, D], keys, values [S, D]: S also counts positions in the cache. In training T = S.
     Scores are divided by √D because a sum of D random products, of either sign, is about √D in
     size: in its square, D squares remain and mixed terms cancel. Large scores would make a weight y
-    nearly 0 or 1, and its slope for its own score, y - y², nearly 0.
+    nearly 0 or 1, and its slope for its own score, y - y², so small that little is learned.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the last scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -361,11 +362,11 @@ def attend_backward(dout, q, keys, values, weights):
 
 def attention(x, layer, n_head, cache):
     """All heads: x [T, C], normed -> y [T, C], trace. Appends keys and values to the cache."""
-    q = linear(x, layer.wq)  # [T, C]
+    queries = linear(x, layer.wq)  # [T, C]
     keys, values = cache
     keys.extend(linear(x, layer.wk))  # [T, C] more: [S, C] in all
     values.extend(linear(x, layer.wv))
-    q, k, v = (split_heads(rows, n_head) for rows in (q, keys, values))  # [H, T or S, D]
+    q, k, v = (split_heads(rows, n_head) for rows in (queries, keys, values))  # [H, T or S, D]
     outs, weights = zip(*map(attend, q, k, v))  # [H, T, D], [H, T, S]
     out = join_heads(outs)  # [T, C]
     return linear(out, layer.wo), (x, q, k, v, weights, out)
@@ -454,12 +455,12 @@ def matrices(model):
     return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
 
 # %% [markdown]
-# Parameters start at random: hidden units with equal rows would get equal slopes and stay equal.
-# They start small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as
-# is often done: no layer adds anything to x at first. Every path from a layer's other matrices to
-# the loss leads through `wo` or `fc2`, so their slopes are 0 in the first step. But the slope of a
-# weight is dy times what comes in, whatever the weight is, so `wo` and `fc2` move at once, and from
-# the second step on, all matrices learn.
+# Parameters start at random: hidden units with equal rows of `fc1` and `fc2` would get equal slopes
+# and stay equal. They start small, so that all tokens seem about equally likely. Only `wo` and
+# `fc2` start at 0, as is often done: no layer adds anything to x at first. Every path from a
+# layer's other matrices to the loss leads through `wo` or `fc2`, so their slopes are 0 in the first
+# step. But the slope of a weight is dy times what comes in, whatever the weight is, so `wo` and
+# `fc2` move at once, and from the second step on, all matrices learn.
 #
 # Python's `random` would do, but this generator is easy to write in any language, so that other
 # programs can start from the same numbers. How it works does not matter here: skip to `init_model`.
@@ -591,7 +592,7 @@ def loss_and_gradient(model, tokens):
     True
 
     wte is used twice, and its slopes add up: those of the end go to every row, those of the start
-    to the rows of ids that came in. Only id 3 did not. (Any dlogits show this, such as the logits.)
+    to the rows of ids that came in. Only id 3 did not. (Any slopes can go in; here, the logits do.)
 
     >>> _, dwte_at_end = linear_backward(logits, trace[1], model.wte)
     >>> dwte = backward(model, tokens, logits, trace).wte
@@ -687,8 +688,8 @@ def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
     About one in a hundred has a BOS in it. BOS is never a target, so training lowers its logit. But
-    the same row of wte is the first input of every name, and to change it for that can raise the
-    logit again.
+    training also changes the same row of wte as the first input of every name, and that can raise
+    the logit again.
     """
     cache = new_cache(model)
     token, sample = BOS, []
@@ -746,9 +747,10 @@ def train(model, documents, vocabulary, rng, settings):
 # Taught 5,000 of 32,000 names, once each, the same program (with block_size 12) predicts unseen
 # names as well as those. The README of the project measures all this.
 #
-# What has attention learned? A model whose positions see only themselves stays at a loss of 1.49.
-# From the fourth position on, a trained head gives three quarters of its weight to one position.
-# Which one varies: on average, the first letter, the letter before and the position itself get
+# What has attention learned? To fetch from earlier letters what tells the names apart: a model
+# whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
+# trained head gives three quarters of its weight to one position. Which one differs between heads
+# and names; averaged over both, the first letter, the letter before and the position itself get
 # about a quarter each. At the second n of "nina", in the run on the first screen, two of the four
 # heads look mostly at the first n.
 #
