@@ -136,8 +136,8 @@ def two_parameters(w, b):
 
 # %% [markdown]
 # To nudge every parameter would take 3,632 more forward passes. One backward pass takes about as
-# long as two of them and gives every slope. Without this method, backpropagation, large models
-# could not be trained.
+# long as two of them and gives every slope. This is backpropagation; without it, large models could
+# not be trained.
 #
 # What should fall is the mean loss over all names. Its gradient takes 92 backward passes; that of
 # one name is a noisy estimate. So training takes a step after every name: stochastic gradient
@@ -335,9 +335,9 @@ def attend(q, keys, values):
     """One head (Vaswani et al. 2017, equation 1) -> out [T, D], weights [T, S].
 
     q [T, D], keys, values [S, D]: S also counts positions in the cache. In training T = S.
-    Scores are divided by √D because a sum of D random products, of either sign, is about √D in
-    size: in its square, D squares remain and mixed terms cancel. Large scores would make a weight y
-    nearly 0 or 1, and its slope for its own score, y - y², so small that little is learned.
+    A sum of D random products, of either sign, is about √D in size: squared, it has D squares, and
+    mixed terms that cancel on average. So scores are divided by √D. If they were large, a weight y
+    would be near 0 or 1, and its slope for its own score, y - y², so small that little is learned.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the last scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -592,7 +592,7 @@ def loss_and_gradient(model, tokens):
     True
 
     wte is used twice, and its slopes add up: those of the end go to every row, those of the start
-    to the rows of ids that came in. Only id 3 did not. (Any slopes can go in; here, the logits do.)
+    to the rows of tokens. Only id 3 is not among them. (Any dlogits will do; here, the logits.)
 
     >>> _, dwte_at_end = linear_backward(logits, trace[1], model.wte)
     >>> dwte = backward(model, tokens, logits, trace).wte
@@ -744,15 +744,14 @@ def train(model, documents, vocabulary, rng, settings):
 #
 # So the model has learned the list, and little of what names are like. Names kept out of training
 # surprise it less at first, then more and more: overfitting, from seeing too few names too often.
-# Taught 5,000 of 32,000 names, once each, the same program (with block_size 12) predicts unseen
-# names as well as those. The README of the project measures all this.
+# Taught 5,000 of 32,000 names, once each, the same program (with block_size 12) predicts the others
+# as well as the 5,000. The README of the project measures all this.
 #
 # What has attention learned? To fetch from earlier letters what tells the names apart: a model
 # whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
 # trained head gives three quarters of its weight to one position. Which one differs between heads
 # and names; averaged over both, the first letter, the letter before and the position itself get
-# about a quarter each. At the second n of "nina", in the run on the first screen, two of the four
-# heads look mostly at the first n.
+# about a quarter each.
 #
 # The GPTs that you can chat with add vastly more text, cut into pieces of words; many layers and
 # billions of parameters; a norm before the logits, and learned factors in all norms; many texts a
