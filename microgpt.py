@@ -201,8 +201,8 @@ def linear_backward(dy, x, w):
         dx[t][j] = Σ_i dy[t][i] w[i][j]         row t of dy · column j of w
         dw[i][j] = Σ_t dy[t][i] x[t][j]         column i of dy · column j of x
     Columns are the rows of the transpose, so linear takes these dot products. mix(dy, w) and
-    mix(transpose(dy), x) are the same sums: the backward of comparing is blending. From Python 3.12
-    on, they are faster only where there are zeros to skip.
+    mix(transpose(dy), x) are the same sums: the backward of comparing is blending. In CPython, they
+    are faster only where there are zeros to skip.
     """
     return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
 
@@ -745,7 +745,7 @@ def train(model, documents, vocabulary, rng, settings):
 # So the model has learned the list, and little of what names are like. Names kept out of training
 # surprise it less at first, then more and more: overfitting, from seeing too few names too often.
 # Taught 5,000 of 32,000 names, once each, the same program (with block_size 12) predicts the others
-# as well as the 5,000. The README of the project measures all this.
+# about as well as the 5,000. The README of the project measures all this.
 #
 # What has attention learned? To fetch from earlier letters what tells the names apart: a model
 # whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
