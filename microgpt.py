@@ -360,6 +360,7 @@ def attend_backward(dout, q, keys, values, weights):
     dq, dkeys = linear_backward(dproducts, q, keys)
     return dq, dkeys, dvalues
 
+# %%
 def attention(x, layer, n_head, cache):
     """All heads: x [T, C], normed -> y [T, C], trace. Appends keys and values to the cache."""
     queries = linear(x, layer.wq)  # [T, C]
