@@ -473,6 +473,15 @@ class EndTest(ProgramTest):
         self.assert_one_line(result.stderr)
         self.assertIn("smaller lr", result.stderr)
 
+    def test_a_mistake_in_the_code_keeps_its_traceback(self):
+        source = PROGRAM.read_text(encoding="utf-8")
+        broken = source.replace("for a_i, b_i in zip(a, b)]", "for a_i, b_i in zip(a, b[1:])]")
+        self.assertNotEqual(broken, source)
+        program = self.write("broken.py", broken)  # add now gives one number too few
+        result = python(program, *SMALL, "--steps", 1, cwd=self.folder)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"Traceback(?s:.*), in linear\n(?s:.*)\nValueError: ")
+
 
 class StartTest(ProgramTest):
     """Every way to start it, and which names it trains on."""
