@@ -137,7 +137,8 @@ def two_parameters(w, b):
 # long as two of them and gives every slope. This is backpropagation.
 #
 # What should fall is the mean loss over all names. Its gradient takes 92 backward passes. That of
-# one name is a noisy estimate, so a step follows every name: stochastic gradient descent.
+# one name is a noisy estimate, so a step follows every name: stochastic gradient descent. (Names
+# are often drawn at random for it; here they keep the order of the list.)
 #
 # ## 3. Operations
 # Each operation y = f(x) has a backward: given dy, it returns dx.
@@ -404,6 +405,7 @@ def feed_forward_backward(dy, layer, trace):
 
 # %% [markdown]
 # ## 6. The model
+# A model is its matrices. `Settings` says how large they are, and how to train them.
 
 # %%
 @dataclass
