@@ -87,7 +87,7 @@ class Vocabulary:
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
     def sequence(self, document, block_size):
-        """The ids of BOS, a name and EOS, but at most block_size + 1.
+        """The ids of BOS, a name and EOS, but at most block_size + 1; block_size is 8 here.
 
         What is cut off, as penelope's EOS, is never taught. Raises KeyError for an unknown letter.
         """
@@ -331,7 +331,7 @@ def attend(q, keys, values):
     """One head (Vaswani et al. 2017, equation 1) -> out [T, D], weights [T, S].
 
     q [T, D], keys, values [S, D]: S also counts positions of earlier calls. In training T = S.
-    Random products differ in sign and partly cancel: a sum of D of them is about √D in size. (For
+    Random products differ in sign and partly cancel: a sum of D, each of size 1, has size √D. (For
     two, (a + b)² = a² + b² + 2ab, and 2ab is 0 on average.) So scores are divided by √D. If they
     were large, weights would be near 0 or 1, where they hardly react to scores, and learn little.
 
