@@ -8,7 +8,7 @@
 #     python -m doctest microgpt.py     run every >>> example; no output means that all hold
 #
 # It begins with noise and ends with names, or nearly (on CPython 3.13; elsewhere the end may
-# differ). Each loss says how badly it predicted one name, and some names are harder than others:
+# differ). The loss says how badly it predicted one name; some names are harder than others:
 #
 #     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
 #     step  4999  loss=0.9001  …  sample 0: grace  sample 1: ellie  sample 2: rox  …
@@ -31,7 +31,7 @@
 #     adam.update(model, dmodel, step)                             a small step against the slopes
 #
 # The rest explains these ten lines. You need Python and school calculus. On a first reading, skip
-# the code of section 7 and all functions whose names end in `_backward`, except
+# the code of sections 7 and 11, and all functions whose names end in `_backward` but
 # `cross_entropy_backward`. Notation:
 #
 #     dx         the slopes of the loss with respect to the numbers in x, in the same shape
@@ -133,12 +133,12 @@ def two_parameters(w, b):
     return loss, dw, db
 
 # %% [markdown]
-# To nudge every parameter would take 3,632 more forward passes. One backward pass takes about as
+# Nudging every parameter would take 3,632 more forward passes. One backward pass takes about as
 # long as two of them and gives every slope. This is backpropagation.
 #
-# What should fall is the mean loss over all names. Its gradient takes 92 backward passes. That of
-# one name is a noisy estimate, so a step follows every name: stochastic gradient descent. (Names
-# are often drawn at random for it; here they keep the order of the list.)
+# What should fall is the mean loss over all names. Its gradient would take 92 backward passes. That
+# of one name is a noisy estimate of it, but good enough for a small step. So a step follows every
+# name: stochastic gradient descent.
 #
 # ## 3. Operations
 # Each operation y = f(x) has a backward: given dy, it returns dx.
@@ -221,7 +221,7 @@ def mix_backward(dy, weights, rows):
 # `softmax` turns scores into probabilities; e^x makes them positive. `cross_entropy` is the loss:
 # the mean, over the T predictions, of the surprise -ln p(target). It is 0 for a model that was sure
 # of every target, and ln 27 = 3.30 for one that finds all tokens equally likely. The probability of
-# a name is the product of those of its tokens; the logarithm makes it a sum.
+# a name is the product of those of its tokens; the logarithm makes it a sum, a term for each token.
 
 # %%
 def softmax(x):
@@ -238,7 +238,7 @@ def softmax(x):
 def softmax_backward(dy, y):
     """Backward of softmax, from its output: dy [n], y [n] -> dx [n].
 
-    With Z = Σ_k e^x[k], the quotient rule gives the slope of y[i] = e^x[i] / Z for x[j]:
+    Let Z = Σ_k e^x[k]. As e^x is its own slope, the quotient rule gives that of y[i] for x[j]:
         if i = j    (e^x[i] Z - e^x[i] e^x[i]) / Z² = y[i] - y[i] y[i]
         if not      (0 - e^x[i] e^x[j]) / Z²        = -y[i] y[j]
     Times dy[i], added up over i: dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i]).
@@ -257,9 +257,9 @@ def cross_entropy_backward(probs, targets):
     """Backward of cross_entropy: probs [T, V], T ids -> dlogits [T, V].
 
     At one position, loss = -ln(e^logits[target] / Z) = ln Z - logits[target], Z = Σ_k e^logits[k].
-    The slope of ln Z for logits[i] is e^logits[i] / Z = probs[i]; that of -logits[target] is -1 for
-    the target. So the gradient is probs minus a one-hot vector (1 at the target, 0 elsewhere),
-    divided by T for the mean. A step against it raises the target's score and lowers the others.
+    ln Z has the slope 1/Z · e^logits[i] = probs[i] for logits[i]; -logits[target] has -1 for the
+    target. So the gradient is probs minus a one-hot vector (1 at the target, 0 elsewhere), divided
+    by T for the mean. A step against it raises the target's score and lowers the others.
     """
     dlogits = [[p / len(targets) for p in probs_t] for probs_t in probs]
     for dlogits_t, target in zip(dlogits, targets):
@@ -270,8 +270,8 @@ def cross_entropy_backward(probs, targets):
 def rmsnorm(x):
     """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
-    RMS is the root of the mean square, which is nearly 1 for y. So attention and feed-forward get
-    numbers of one size, however much the layers add to x. The 1e-5 prevents a division by 0.
+    RMS is the root of the mean square, which is nearly 1 for y. Without it, scores and slopes would
+    grow with all that the layers add to x. The 1e-5 prevents a division by 0.
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
     return [r * x_i for x_i in x]
@@ -288,7 +288,9 @@ def rmsnorm_backward(dy, x):
     return [r * dy_i - through_r * x_i for dy_i, x_i in zip(dy, x)]
 
 def squared_relu(x):
-    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n] (So et al. 2021; a plain ReLU keeps x[i]).
+    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n].
+
+    So et al. 2021 found that it learns faster than a plain ReLU, which keeps x[i].
 
     >>> squared_relu([0.5, -3.0])
     [0.25, 0.0]
@@ -330,10 +332,13 @@ def join_heads(heads):
 def attend(q, keys, values):
     """One head (Vaswani et al. 2017, equation 1) -> out [T, D], weights [T, S].
 
-    q [T, D], keys, values [S, D]: S also counts positions of earlier calls. In training T = S.
-    Random products differ in sign and partly cancel: a sum of D, each of size 1, has size √D. (For
-    two, (a + b)² = a² + b² + 2ab, and 2ab is 0 on average.) So scores are divided by √D. If they
-    were large, weights would be near 0 or 1, where they hardly react to scores, and learn little.
+    q [T, D] are the queries of this call, keys and values [S, D] those of all positions so far. In
+    training, one call has all positions: S = T. In sampling, T = 1, and S grows.
+
+    A query · a key is a sum of D products. If each has size 1 and either sign, they partly cancel:
+    the square of the sum is D squares, plus products of two that are 0 on average. So the sum has
+    size √D, and is divided by that. Scores much above 1 would make weights near 0 or 1, where their
+    slopes y (1 - y) are near 0, and learning is slow.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the last scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -341,9 +346,9 @@ def attend(q, keys, values):
     """
     scale = 1 / sqrt(len(q[0]))
     weights = []
-    earlier = len(keys) - len(q)  # positions from earlier calls; none in training
+    earlier = len(keys) - len(q)  # positions from earlier calls: S - T, in training 0
     for t, q_t in enumerate(q, start=earlier):
-        scores = [scale * dot(q_t, key) for key in keys[: t + 1]]
+        scores = [scale * dot(q_t, key) for key in keys[: t + 1]]  # keys of positions 0 to t
         weights.append(softmax(scores) + [0.0] * (len(keys) - 1 - t))  # the causal mask
     return mix(weights, values), weights
 
@@ -364,7 +369,7 @@ def attention(x, layer, n_head, cache):
     keys.extend(linear(x, layer.wk))  # [T, C] more: [S, C] in all
     values.extend(linear(x, layer.wv))
     q, k, v = (split_heads(rows, n_head) for rows in (queries, keys, values))  # [H, T or S, D]
-    outs, weights = zip(*map(attend, q, k, v))  # [H, T, D], [H, T, S]
+    outs, weights = zip(*map(attend, q, k, v))  # head by head: [H, T, D], [H, T, S]
     out = join_heads(outs)  # [T, C]
     return linear(out, layer.wo), (x, q, k, v, weights, out)
 
@@ -453,9 +458,9 @@ def matrices(model):
 # %% [markdown]
 # Parameters start at random: hidden units with equal rows of `fc1` and `fc2` would get equal slopes
 # and stay equal. They start small, so that all tokens seem about equally likely. Only `wo` and
-# `fc2` start at 0, as is often done: at first, no layer adds anything to x. Yet they learn, as b in
-# section 2 would if it were 0: its slope, dy · w, would not be. The other matrices of a layer act
-# through these two and so have slopes of 0, but in the first step only.
+# `fc2` start at 0, as is often done: at first, no layer adds anything to x. Yet they learn: in
+# section 2, a b of 0 would still have a slope, dy · w. It is w whose path through y would have the
+# slope dy · b = 0. So, in the first step, do the matrices that act through `wo` and `fc2`.
 #
 # Python's `random` would do, but this generator lets programs in other languages start from the
 # same numbers. How it works does not matter here: skip to `init_model`.
@@ -522,8 +527,9 @@ def init_model(settings, vocab_size, rng):
 # %% [markdown]
 # Without the row of `wpe` for the place, one layer would predict the same after "amy" as after
 # "may", as a sum does not know the order of its terms. Attention and feed-forward add to x and do
-# not replace it: these residual connections give gradients a direct way back, with slope 1. At the
-# end x is compared with every row of `wte`: the better the match, the likelier that token is next.
+# not replace it: through these residual connections slopes come back whole, where a long product of
+# slopes could fade. At the end, x is compared with every row of `wte`: the better the match, the
+# likelier that token is next.
 
 # %%
 def new_cache(model):
@@ -579,8 +585,9 @@ def loss_and_gradient(model, tokens):
 
     >>> rng, tokens = Xoshiro(seed=7), [0, 4, 5, 5, 2, 1]
     >>> model = init_model(Settings(n_embd=4, n_head=2, n_layer=2, block_size=6), 6, rng)
-    >>> for row in [row for w in matrices(model) for row in w]:
-    ...     row[:] = [rng.normal(sigma=0.5) for _ in row]
+    >>> for w in matrices(model):
+    ...     for row in w:
+    ...         row[:] = [rng.normal(sigma=0.5) for _ in row]
 
     All tokens at once, as in training, and one by one, as in sampling, have equal logits:
 
@@ -630,13 +637,13 @@ def loss_and_gradient(model, tokens):
 #
 # Both averages forget: the newest g has weight 1, the one before it β, then β², and so on, with β a
 # little below 1 (beta1 for g, beta2 for g²). With β = 0.9, the average of 3 and then 5 is
-# (0.9 · 3 + 5) / (0.9 + 1). In general, it is total / n:
+# (0.9 · 3 + 5) / (0.9 + 1). In general, it is total / n; both start at 0, and each step makes
 #
 #     total = β · total + g
-#     n     = 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
+#     n     = β · n + 1       that is, 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
 #
-# (Multiply n by 1 - β, and all terms but two cancel. The paper's bias correction is this n.) The
-# learning rate falls from lr to 0 in a straight line, so that the parameters settle in the end,
+# (Multiply the sum by 1 - β, and all terms but two cancel. The paper's bias correction is this n.)
+# The learning rate falls from lr to 0 in a straight line, so that the parameters settle in the end,
 # despite the noise of single names.
 
 # %%
@@ -678,7 +685,7 @@ class Adam:
 # ## 9. Sampling and training
 # To invent a name, start with BOS, draw a token from the probabilities, make it the next input, and
 # go on until EOS is drawn or all positions are taken. (Many programs first divide the logits by a
-# temperature: below 1, likely tokens become likelier still, above 1 less likely.)
+# temperature: below 1, likely tokens become likelier still, and samples safer; above 1, bolder.)
 
 # %%
 def generate(model, rng):
@@ -699,8 +706,8 @@ def generate(model, rng):
 def train(model, documents, vocabulary, rng, settings):
     """Train the model in place. Print the loss and five samples every 500 steps and at the end.
 
-    A step is one name, in the order of the list: in 5,000 steps, each of the 92 comes 54 or 55
-    times. The loss is that of one name before the update; some names are harder than others.
+    A step is one name, in the order of the list (a random order is more common): in 5,000 steps,
+    each of the 92 comes 54 or 55 times. The loss is that of one name, before the update.
     Raises FloatingPointError if the loss is not finite.
 
     >>> rng = Xoshiro(Settings().seed)
@@ -742,8 +749,8 @@ def train(model, documents, vocabulary, rng, settings):
 #
 # What has attention learned? To fetch from earlier letters what tells the names apart: a model
 # whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
-# trained head gives three quarters of its weight to one position, but not always the same one: on
-# average, the first letter, the letter before and the position itself get about a quarter each.
+# trained head gives three quarters of its weight to one position. Which one depends on the letters:
+# on average, the first letter, the letter before and the position itself get about a quarter each.
 #
 # The GPTs that you can chat with have vastly more text, cut into pieces of words; many layers; a
 # norm before the logits, and learned factors in all norms; many texts a step (a batch); a learning
