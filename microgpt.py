@@ -53,7 +53,7 @@
 #     targets    e       m       m       a       <EOS>
 #
 # In training the inputs are the real letters, however wrong the predictions were: teacher forcing.
-# No question waits for an answer: all five are asked at once, blind to later letters (section 4).
+# So all five are asked at once, each blind to later letters (section 4).
 
 # %%
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ class Vocabulary:
     def sequence(self, document, block_size):
         """The ids of BOS, a name and EOS, but at most block_size + 1; block_size is 8 here.
 
-        What is cut off, as penelope's EOS, is never taught. Raises KeyError for an unknown letter.
+        What is cut off (penelope's EOS) is never taught. Raises KeyError for an unknown letter.
         """
         ids = [self.ids[character] for character in document]
         return [BOS, *ids, EOS][: block_size + 1]
@@ -185,7 +185,7 @@ def mix(weights, rows):
     for weights_t in weights:
         y_t = []
         for w, row in zip(weights_t, rows):
-            if w:  # the first of them starts the sum
+            if w:  # the first such row starts the sum
                 y_t = [a + w * b for a, b in zip(y_t, row)] if y_t else [w * b for b in row]
         y.append(y_t or [0.0] * len(rows[0]))
     return y
@@ -199,8 +199,8 @@ def linear_backward(dy, x, w):
         dx[t][j] = Σ_i dy[t][i] w[i][j]         row t of dy · column j of w
         dw[i][j] = Σ_t dy[t][i] x[t][j]         column i of dy · column j of x
     Columns are rows of the transpose, so linear takes these dot products. The same sums are
-    mix(dy, w) and mix(transpose(dy), x): the backward of comparing is blending. As dot products,
-    they are usually faster in CPython, unless there are zeros to skip.
+    mix(dy, w) and mix(transpose(dy), x): the backward of comparing is blending. Dot products are
+    usually faster in CPython, unless there are zeros to skip.
     """
     return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
 
@@ -270,8 +270,8 @@ def cross_entropy_backward(probs, targets):
 def rmsnorm(x):
     """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
-    RMS is the root of the mean square, which is nearly 1 for y. Without it, scores and slopes would
-    grow with all that the layers add to x. The 1e-5 prevents a division by 0.
+    RMS is the root of the mean square, which is nearly 1 for y. So what reads y hardly depends on
+    how large x is, whatever the layers add to it. The 1e-5 prevents a division by 0.
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
     return [r * x_i for x_i in x]
@@ -288,9 +288,7 @@ def rmsnorm_backward(dy, x):
     return [r * dy_i - through_r * x_i for dy_i, x_i in zip(dy, x)]
 
 def squared_relu(x):
-    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n].
-
-    So et al. 2021 found that it learns faster than a plain ReLU, which keeps x[i].
+    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n] (So et al. 2021; a plain ReLU keeps x[i]).
 
     >>> squared_relu([0.5, -3.0])
     [0.25, 0.0]
@@ -315,9 +313,10 @@ def squared_relu_backward(dy, x):
 # the causal mask. Then nothing computed at a position changes when more letters follow. In
 # sampling, keys and values are kept in a cache, and a new letter costs the work of one position.
 #
-# One set of weights gathers in one way, so there are H = 4 heads with weights of their own. For
-# "emma", queries, keys and values [5, 16] are cut into four [5, 4]; each head makes weights [5, 5]
-# and gathers [5, 4]. Joined into [5, 16], the results pass through a fourth matrix, `wo`.
+# One set of weights gathers in one way. So there are H = 4 heads: one can gather from the letter
+# before, another from the first. For "emma", queries, keys and values [5, 16] are cut into four
+# [5, 4]; from these, each head makes weights [5, 5] and gathers [5, 4]. Joined into [5, 16], the
+# results pass through a fourth matrix, `wo`.
 
 # %%
 def split_heads(x, n_head):
@@ -335,10 +334,10 @@ def attend(q, keys, values):
     q [T, D] are the queries of this call, keys and values [S, D] those of all positions so far. In
     training, one call has all positions: S = T. In sampling, T = 1, and S grows.
 
-    A query · a key is a sum of D products. If each has size 1 and either sign, they partly cancel:
-    the square of the sum is D squares, plus products of two that are 0 on average. So the sum has
-    size √D, and is divided by that. Scores much above 1 would make weights near 0 or 1, where their
-    slopes y (1 - y) are near 0, and learning is slow.
+    A dot product is a sum of D products. If they have size 1 and random signs, they partly cancel:
+    in (a + b)² = a² + b² + 2ab, 2ab is 0 on average, so D of them have a squared sum of size D and
+    a sum of size √D, by which it is divided. Scores far apart would make weights near 0 or 1, where
+    they hardly react to scores, and learn little.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the last scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -346,9 +345,9 @@ def attend(q, keys, values):
     """
     scale = 1 / sqrt(len(q[0]))
     weights = []
-    earlier = len(keys) - len(q)  # positions from earlier calls: S - T, in training 0
+    earlier = len(keys) - len(q)  # positions of earlier calls: in training 0, in sampling S - 1
     for t, q_t in enumerate(q, start=earlier):
-        scores = [scale * dot(q_t, key) for key in keys[: t + 1]]  # keys of positions 0 to t
+        scores = [scale * dot(q_t, key) for key in keys[: t + 1]]  # keys 0 to t
         weights.append(softmax(scores) + [0.0] * (len(keys) - 1 - t))  # the causal mask
     return mix(weights, values), weights
 
@@ -458,9 +457,10 @@ def matrices(model):
 # %% [markdown]
 # Parameters start at random: hidden units with equal rows of `fc1` and `fc2` would get equal slopes
 # and stay equal. They start small, so that all tokens seem about equally likely. Only `wo` and
-# `fc2` start at 0, as is often done: at first, no layer adds anything to x. Yet they learn: in
-# section 2, a b of 0 would still have a slope, dy · w. It is w whose path through y would have the
-# slope dy · b = 0. So, in the first step, do the matrices that act through `wo` and `fc2`.
+# `fc2` start at 0, as is often done: at first, no layer adds anything to x. (Here, it makes no
+# difference that one could measure.) Yet they learn: in y = w · b, a b of 0 still has a slope,
+# dy · w. Only that of w is 0, as dy · b is. In the first step, `wo` and `fc2` are like this b, and
+# `wq`, `wk`, `wv` and `fc1` like this w; after it, all have slopes.
 #
 # Python's `random` would do, but this generator lets programs in other languages start from the
 # same numbers. How it works does not matter here: skip to `init_model`.
@@ -527,9 +527,9 @@ def init_model(settings, vocab_size, rng):
 # %% [markdown]
 # Without the row of `wpe` for the place, one layer would predict the same after "amy" as after
 # "may", as a sum does not know the order of its terms. Attention and feed-forward add to x and do
-# not replace it: through these residual connections slopes come back whole, where a long product of
-# slopes could fade. At the end, x is compared with every row of `wte`: the better the match, the
-# likelier that token is next.
+# not replace it: a residual connection. As from z to w in section 2, slopes come back whole by the
+# straight path, where a long product of slopes could fade. At the end, x is compared with every row
+# of `wte` again (weight tying): the better the match, the likelier that token is next.
 
 # %%
 def new_cache(model):
@@ -555,8 +555,9 @@ def forward(model, tokens, cache):
 # %% [markdown]
 # ## 7. The way back, and the proof
 # `backward` is `forward` in reverse, from the logits through the layers to the embeddings. Each
-# step hands its dx to the one before. In a framework such as PyTorch you would write only forward:
-# it records each operation as it runs, and `loss.backward()` runs their backwards in reverse.
+# step hands its dx to the one before. The examples check it by nudging every parameter of a small
+# model. In a framework such as PyTorch you would write only forward: it records each operation as
+# it runs, and `loss.backward()` runs their backwards in reverse.
 
 # %%
 def backward(model, tokens, dlogits, trace):
@@ -628,7 +629,7 @@ def loss_and_gradient(model, tokens):
 # ## 8. Adam
 # How far should a parameter move against its slope g? Slopes are noisy, as each comes from one
 # name, and of very different sizes. Adam (Kingma and Ba 2015, Algorithm 1) keeps two averages for
-# each parameter, of g and of g², and changes it by (1e-8 only prevents 0 / 0)
+# each parameter, of g and of g², and changes it by (1e-8 matters only for slopes as small as that)
 #
 #     -lr · average(g) / (√average(g²) + 1e-8)
 #
@@ -637,14 +638,14 @@ def loss_and_gradient(model, tokens):
 #
 # Both averages forget: the newest g has weight 1, the one before it β, then β², and so on, with β a
 # little below 1 (beta1 for g, beta2 for g²). With β = 0.9, the average of 3 and then 5 is
-# (0.9 · 3 + 5) / (0.9 + 1). In general, it is total / n; both start at 0, and each step makes
+# (0.9 · 3 + 5) / (0.9 + 1). In general, it is total / n, with
 #
-#     total = β · total + g
-#     n     = β · n + 1       that is, 1 + β + β² + … + β^step = (1 - β^(step+1)) / (1 - β)
+#     total = β · total + g                 in every step, from 0 on
+#     n     = 1 + β + β² + … + β^step       the sum of the weights
+#           = (1 - β^(step+1)) / (1 - β)    as (1 + β + β²)(1 - β) = 1 - β³
 #
-# (Multiply the sum by 1 - β, and all terms but two cancel. The paper's bias correction is this n.)
-# The learning rate falls from lr to 0 in a straight line, so that the parameters settle in the end,
-# despite the noise of single names.
+# (Dividing by n is the paper's bias correction.) The learning rate falls from lr to 0 in a straight
+# line, so that the parameters settle in the end, despite the noise of single names.
 
 # %%
 class Adam:
@@ -670,7 +671,7 @@ class Adam:
     def update(self, model, dmodel, step):
         """Change every parameter in place, by one step; step is 0, 1, 2, …"""
         beta1, beta2 = self.settings.beta1, self.settings.beta2
-        n1 = (1 - beta1 ** (step + 1)) / (1 - beta1)
+        n1 = (1 - beta1 ** (step + 1)) / (1 - beta1)  # n for beta1
         n2 = (1 - beta2 ** (step + 1)) / (1 - beta2)
         lr = self.settings.lr * max(0, 1 - step / self.settings.steps)
         rate = lr / n1  # so rate · total is lr · average
@@ -685,7 +686,7 @@ class Adam:
 # ## 9. Sampling and training
 # To invent a name, start with BOS, draw a token from the probabilities, make it the next input, and
 # go on until EOS is drawn or all positions are taken. (Many programs first divide the logits by a
-# temperature: below 1, likely tokens become likelier still, and samples safer; above 1, bolder.)
+# temperature: below 1, the likeliest become likelier still, and samples safer; above 1, bolder.)
 
 # %%
 def generate(model, rng):
@@ -745,12 +746,13 @@ def train(model, documents, vocabulary, rng, settings):
 # surprise it less at first, then more and more, in the end far more than blind guessing would (7.0
 # against 3.30): overfitting, from seeing too few names too often. Taught 5,000 of the 32,000 names
 # of Karpathy's makemore, once each, the same program (with block_size 12) predicts unseen names
-# about as well as those. (The README says how all this was measured.)
+# about as well as the taught ones. (The README says how all this was measured.)
 #
 # What has attention learned? To fetch from earlier letters what tells the names apart: a model
 # whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
-# trained head gives three quarters of its weight to one position. Which one depends on the letters:
-# on average, the first letter, the letter before and the position itself get about a quarter each.
+# trained head gives three quarters of its weight to a single position. Which one depends on the
+# letters: averaged over names, the first letter, the letter before and the position itself get
+# about a quarter each.
 #
 # The GPTs that you can chat with have vastly more text, cut into pieces of words; many layers; a
 # norm before the logits, and learned factors in all norms; many texts a step (a batch); a learning
