@@ -31,7 +31,7 @@
 #     adam.update(model, dmodel, step)                             a small step against the slopes
 #
 # The rest explains these ten lines. You need Python and school calculus. On a first reading, skip
-# the code of sections 7 and 11, and all functions whose names end in `_backward` but
+# `Xoshiro`, the code of sections 7 and 11, and every function whose name ends in `_backward` except
 # `cross_entropy_backward`. Notation:
 #
 #     dx         the slopes of the loss with respect to the numbers in x, in the same shape
@@ -270,8 +270,8 @@ def cross_entropy_backward(probs, targets):
 def rmsnorm(x):
     """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
 
-    RMS is the root of the mean square, which is nearly 1 for y. So what reads y hardly depends on
-    how large x is, whatever the layers add to it. The 1e-5 prevents a division by 0.
+    RMS is the root of the mean square, which is nearly 1 for y. So attention and feed-forward get
+    numbers of one size, though x grows as layers add to it. The 1e-5 prevents a division by 0.
     """
     r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
     return [r * x_i for x_i in x]
@@ -334,12 +334,12 @@ def attend(q, keys, values):
     q [T, D] are the queries of this call, keys and values [S, D] those of all positions so far. In
     training, one call has all positions: S = T. In sampling, T = 1, and S grows.
 
-    A dot product is a sum of D products. If they have size 1 and random signs, they partly cancel:
-    in (a + b)² = a² + b² + 2ab, 2ab is 0 on average, so D of them have a squared sum of size D and
-    a sum of size √D, by which it is divided. Scores far apart would make weights near 0 or 1, where
-    they hardly react to scores, and learn little.
+    The dot products are divided by √D, their usual size: if D numbers are 1 or -1 at random, they
+    partly cancel, and the square of their sum is D on average. (For two, it is a² + b² + 2ab, and
+    2ab is 0 on average.) Scores far apart would make weights near 0 or 1, where softmax is nearly
+    flat, and little is learned.
 
-    >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the last scores are 0 and ln 9 / √4 = ln 3
+    >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the second scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
     ([[10.0], [17.5]], [[1.0, 0.0], [0.25, 0.75]])
     """
@@ -368,7 +368,7 @@ def attention(x, layer, n_head, cache):
     keys.extend(linear(x, layer.wk))  # [T, C] more: [S, C] in all
     values.extend(linear(x, layer.wv))
     q, k, v = (split_heads(rows, n_head) for rows in (queries, keys, values))  # [H, T or S, D]
-    outs, weights = zip(*map(attend, q, k, v))  # head by head: [H, T, D], [H, T, S]
+    outs, weights = zip(*map(attend, q, k, v))  # a pair a head, unzipped: [H, T, D], [H, T, S]
     out = join_heads(outs)  # [T, C]
     return linear(out, layer.wo), (x, q, k, v, weights, out)
 
@@ -457,13 +457,12 @@ def matrices(model):
 # %% [markdown]
 # Parameters start at random: hidden units with equal rows of `fc1` and `fc2` would get equal slopes
 # and stay equal. They start small, so that all tokens seem about equally likely. Only `wo` and
-# `fc2` start at 0, as is often done: at first, no layer adds anything to x. (Here, it makes no
-# difference that one could measure.) Yet they learn: in y = w · b, a b of 0 still has a slope,
-# dy · w. Only that of w is 0, as dy · b is. In the first step, `wo` and `fc2` are like this b, and
-# `wq`, `wk`, `wv` and `fc1` like this w; after it, all have slopes.
+# `fc2` start at 0, as is often done: at first, no layer adds anything to x. (For units to differ,
+# `fc1` is enough.) Yet they learn: a slope of `fc2` is dy times the value of a hidden unit, which
+# need not be 0. Those of `fc1` have `fc2` as a factor and are 0, but in the first step only. It is
+# the same with `wo` and the matrices before it, `wq`, `wk` and `wv`.
 #
-# Python's `random` would do, but this generator lets programs in other languages start from the
-# same numbers. How it works does not matter here: skip to `init_model`.
+# Python's `random` would do, but programs in other languages can start from the same `Xoshiro`.
 
 # %%
 class Xoshiro:
@@ -527,9 +526,10 @@ def init_model(settings, vocab_size, rng):
 # %% [markdown]
 # Without the row of `wpe` for the place, one layer would predict the same after "amy" as after
 # "may", as a sum does not know the order of its terms. Attention and feed-forward add to x and do
-# not replace it: a residual connection. As from z to w in section 2, slopes come back whole by the
-# straight path, where a long product of slopes could fade. At the end, x is compared with every row
-# of `wte` again (weight tying): the better the match, the likelier that token is next.
+# not replace it (residual connections). So a part of dx comes back unchanged, as in section 2,
+# where dw = dz + dy · b. The rest is a product, and over many layers a long product can fade. At
+# the end x is compared with every row of `wte`, used a second time (weight tying): the better the
+# match, the likelier that token is next.
 
 # %%
 def new_cache(model):
@@ -629,12 +629,12 @@ def loss_and_gradient(model, tokens):
 # ## 8. Adam
 # How far should a parameter move against its slope g? Slopes are noisy, as each comes from one
 # name, and of very different sizes. Adam (Kingma and Ba 2015, Algorithm 1) keeps two averages for
-# each parameter, of g and of g², and changes it by (1e-8 matters only for slopes as small as that)
+# each parameter, of g and of g², and changes it by
 #
 #     -lr · average(g) / (√average(g²) + 1e-8)
 #
-# If g stays the same, the quotient is ±1 and the step lr long, however large g is. If g keeps
-# changing sign, it cancels in the average of g but not in that of g², and the step is short.
+# (1e-8 prevents 0 / 0.) If g stays the same, the quotient is ±1 and the step lr long, however large
+# g is. If g keeps changing sign, it cancels in the average of g but not of g²: a short step.
 #
 # Both averages forget: the newest g has weight 1, the one before it β, then β², and so on, with β a
 # little below 1 (beta1 for g, beta2 for g²). With β = 0.9, the average of 3 and then 5 is
@@ -692,7 +692,7 @@ class Adam:
 def generate(model, rng):
     """A sample from the model: a list of at most block_size ids, without the EOS.
 
-    After training, about one in a hundred has a BOS in it, though that is never a target.
+    After training, about one in a hundred has a BOS in it: never a target, but not impossible.
     """
     cache = new_cache(model)
     token, sample = BOS, []
@@ -738,21 +738,21 @@ def train(model, documents, vocabulary, rng, settings):
 # %% [markdown]
 # ## 10. What it has learned
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
-# the list by heart would give each name a probability of 1/92: a surprise of ln 92 = 4.52, shared
-# by its T = 4 to 8 predictions; averaged over names, 0.81. After 5,000 steps the mean loss is 0.89,
-# and 7 in 10 samples are names that were taught (averages over 15 seeds).
+# the list by heart would give each name a probability of 1/92. The surprises of its T = 4 to 8
+# predictions add up to ln 92 = 4.52, and the loss, their mean, is 4.52 / T: 0.81 on average. After
+# 5,000 steps it is 0.89, and 7 in 10 samples are names that were taught (averages over 15 seeds).
 #
-# So the model has learned the list, and little of what names are like. Names kept out of training
-# surprise it less at first, then more and more, in the end far more than blind guessing would (7.0
-# against 3.30): overfitting, from seeing too few names too often. Taught 5,000 of the 32,000 names
-# of Karpathy's makemore, once each, the same program (with block_size 12) predicts unseen names
-# about as well as the taught ones. (The README says how all this was measured.)
+# So the model has learned the list, and little of what names are like. The loss on names kept out
+# of training falls at first, then rises, in the end far above that of blind guessing (7.0 against
+# 3.30): overfitting, from seeing too few names too often. Taught 5,000 of the 32,000 names of
+# Karpathy's makemore, once each, the same program (with block_size 12) predicts unseen names about
+# as well as the taught ones. (The README says how all this was measured.)
 #
 # What has attention learned? To fetch from earlier letters what tells the names apart: a model
 # whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
-# trained head gives three quarters of its weight to a single position. Which one depends on the
-# letters: averaged over names, the first letter, the letter before and the position itself get
-# about a quarter each.
+# trained head gives three quarters of its weight to a single position. Which one differs from name
+# to name, so that on average the first letter, the letter before and the position itself get about
+# a quarter each.
 #
 # The GPTs that you can chat with have vastly more text, cut into pieces of words; many layers; a
 # norm before the logits, and learned factors in all norms; many texts a step (a batch); a learning
