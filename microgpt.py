@@ -89,7 +89,7 @@ class Vocabulary:
     def sequence(self, document, block_size):
         """The ids of BOS, a name and EOS, but at most block_size + 1; block_size is 8 here.
 
-        What is cut off (penelope's EOS) is never taught. Raises KeyError for an unknown letter.
+        What is cut off (as penelope's EOS) is not taught. Raises KeyError for an unknown letter.
         """
         ids = [self.ids[character] for character in document]
         return [BOS, *ids, EOS][: block_size + 1]
@@ -145,8 +145,8 @@ def two_parameters(w, b):
 #
 # The dot product of two vectors, Σ_i a[i] b[i], is positive if they point roughly the same way, 0
 # at right angles and negative if opposed: that of [1, 2] is 8 with [2, 3], 0 with [2, -1] and -8
-# with [-2, -3]. `linear` takes the dot products of each x[t] with the rows of a matrix: it
-# compares. `mix` adds up rows, each times a weight: it blends.
+# with [-2, -3]. It also grows with their lengths. `linear` takes the dot products of each x[t] with
+# the rows of a matrix: it compares. `mix` adds up rows, each times a weight: it blends.
 
 # %%
 try:
@@ -337,7 +337,7 @@ def attend(q, keys, values):
     The dot products are divided by √D, their usual size: if D numbers are 1 or -1 at random, they
     partly cancel, and the square of their sum is D on average. (For two, it is a² + b² + 2ab, and
     2ab is 0 on average.) Scores far apart would make weights near 0 or 1, where softmax is nearly
-    flat, and little is learned.
+    flat, so that `wq` and `wk` would learn little.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the second scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -388,9 +388,9 @@ def attention_backward(dy, layer, trace):
 # ## 5. Feed-forward
 # Then each position works, on its own, on what it has gathered. Each of 4C = 64 hidden units
 # compares x with its row of `fc1`. The better the match, the more of its row of `fc2` it adds; a
-# match below 0 counts as none. In the trained model, about two thirds of the units are at 0 at a
-# position, and `mix` skips their rows. Without the squared ReLU between them, `fc1` and `fc2` could
-# do no more than one matrix, as linear functions of linear functions are linear.
+# match below 0 counts as none, and `mix` skips that row. (In the trained model, about two thirds
+# are skipped.) Without the squared ReLU between them, `fc1` and `fc2` could do no more than one
+# matrix, as linear functions of linear functions are linear.
 
 # %%
 def feed_forward(x, layer):
