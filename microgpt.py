@@ -2,7 +2,7 @@
 # # microgpt: how a GPT learns, in one file
 #
 # A GPT reads the tokens so far, here letters, and says how likely each token is to come next. This
-# one learns from 92 names to invent names, with nothing but Python and gradients derived by hand.
+# one learns 92 names, most of them by heart, with nothing but Python and gradients derived by hand.
 #
 #     python microgpt.py                train it, in less than half a minute
 #     python -m doctest microgpt.py     run every >>> example; no output means that all hold
@@ -310,8 +310,9 @@ def squared_relu_backward(dy, x):
 # with the keys are scores, softmax turns these into weights, and with these the values are mixed.
 #
 # A position must not see later ones, or it would read its answer. So its weights for them are 0:
-# the causal mask. Then nothing computed at a position changes when more letters follow. In
-# sampling, keys and values are kept in a cache, and a new letter costs the work of one position.
+# the causal mask. Then nothing computed at a position changes when more letters follow. Keys and
+# values can be kept in a cache, empty at the start of a name, and in sampling a new letter costs
+# the work of one position.
 #
 # One set of weights gathers in one way. So there are H = 4 heads: one can gather from the letter
 # before, another from the first. For "emma", queries, keys and values [5, 16] are cut into four
@@ -334,7 +335,7 @@ def attend(q, keys, values):
     q [T, D] are the queries of this call, keys and values [S, D] those of all positions so far. In
     training, one call has all positions: S = T. In sampling, T = 1, and S grows.
 
-    The dot products are divided by √D, their usual size: if D numbers are 1 or -1 at random, they
+    Each dot product is divided by √D, its usual size: if its D terms are 1 or -1 at random, they
     partly cancel, and the square of their sum is D on average. (For two, it is a² + b² + 2ab, and
     2ab is 0 on average.) Scores far apart would make weights near 0 or 1, where softmax is nearly
     flat, so that `wq` and `wk` would learn little.
@@ -368,7 +369,7 @@ def attention(x, layer, n_head, cache):
     keys.extend(linear(x, layer.wk))  # [T, C] more: [S, C] in all
     values.extend(linear(x, layer.wv))
     q, k, v = (split_heads(rows, n_head) for rows in (queries, keys, values))  # [H, T or S, D]
-    outs, weights = zip(*map(attend, q, k, v))  # a pair a head, unzipped: [H, T, D], [H, T, S]
+    outs, weights = zip(*map(attend, q, k, v))  # a call a head, unzipped: [H, T, D], [H, T, S]
     out = join_heads(outs)  # [T, C]
     return linear(out, layer.wo), (x, q, k, v, weights, out)
 
@@ -455,11 +456,11 @@ def matrices(model):
     return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
 
 # %% [markdown]
-# Parameters start at random: hidden units with equal rows of `fc1` and `fc2` would get equal slopes
-# and stay equal. They start small, so that all tokens seem about equally likely. Only `wo` and
-# `fc2` start at 0, as is often done: at first, no layer adds anything to x. (For units to differ,
-# `fc1` is enough.) Yet they learn: a slope of `fc2` is dy times the value of a hidden unit, which
-# need not be 0. Those of `fc1` have `fc2` as a factor and are 0, but in the first step only. It is
+# Parameters start at random: hidden units that start alike would get equal slopes and stay alike.
+# They start small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as
+# is often done: at first, no layer adds anything to x. Yet they learn. Feed-forward adds up
+# hidden[i] · fc2[i], so slopes for fc2[i] have the factor hidden[i], which need not be 0. Those for
+# hidden[i], and so for `fc1`, have the factor fc2[i], and are 0 only until `fc2` has moved. It is
 # the same with `wo` and the matrices before it, `wq`, `wk` and `wv`.
 #
 # Python's `random` would do, but programs in other languages can start from the same `Xoshiro`.
@@ -526,10 +527,10 @@ def init_model(settings, vocab_size, rng):
 # %% [markdown]
 # Without the row of `wpe` for the place, one layer would predict the same after "amy" as after
 # "may", as a sum does not know the order of its terms. Attention and feed-forward add to x and do
-# not replace it (residual connections). So a part of dx comes back unchanged, as in section 2,
-# where dw = dz + dy · b. The rest is a product, and over many layers a long product can fade. At
-# the end x is compared with every row of `wte`, used a second time (weight tying): the better the
-# match, the likelier that token is next.
+# not replace it (residual connections): x + f(x) has the slope 1 + f′(x), and the 1 hands slopes
+# back unchanged. f′(x) is a product, and over many layers a long product can fade. At the end x is
+# compared with every row of `wte`, used a second time (weight tying): the better the match, the
+# likelier that token is next.
 
 # %%
 def new_cache(model):
@@ -744,15 +745,16 @@ def train(model, documents, vocabulary, rng, settings):
 #
 # So the model has learned the list, and little of what names are like. The loss on names kept out
 # of training falls at first, then rises, in the end far above that of blind guessing (7.0 against
-# 3.30): overfitting, from seeing too few names too often. Taught 5,000 of the 32,000 names of
-# Karpathy's makemore, once each, the same program (with block_size 12) predicts unseen names about
-# as well as the taught ones. (The README says how all this was measured.)
+# 3.30), as the model grows sure of letters that do not come: overfitting, from seeing too few names
+# too often. Taught 5,000 of the 32,000 names of Karpathy's makemore, once each, the same program
+# (with block_size 12) predicts unseen names about as well as taught ones. (The README says how all
+# this was measured.)
 #
 # What has attention learned? To fetch from earlier letters what tells the names apart: a model
 # whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
 # trained head gives three quarters of its weight to a single position. Which one differs from name
-# to name, so that on average the first letter, the letter before and the position itself get about
-# a quarter each.
+# to name; on average, the first letter, the letter before and the position itself get about a
+# quarter each.
 #
 # The GPTs that you can chat with have vastly more text, cut into pieces of words; many layers; a
 # norm before the logits, and learned factors in all norms; many texts a step (a batch); a learning
