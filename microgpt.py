@@ -101,9 +101,9 @@ class Vocabulary:
 # %% [markdown]
 # ## 2. Learning by slopes
 # The loss is a number that says how wrong the model was. To learn is to change the parameters so
-# that it falls. That takes slopes: how fast does the loss change with one parameter? If its slope
-# is positive, a little less of it lowers the loss; if negative, a little more. All slopes together
-# are the gradient, and a small enough step against it lowers the loss.
+# that it falls. That takes slopes (derivatives): how fast does the loss change with one parameter?
+# If its slope is positive, a little less of it lowers the loss; if negative, a little more. All
+# slopes together are the gradient, and a small enough step against it lowers the loss.
 #
 # Slopes follow the chain rule. If y changes twice as fast as w, and the loss three times as fast as
 # y, then the loss changes six times as fast as w: along a path, slopes multiply. If w acts on the
@@ -335,10 +335,9 @@ def attend(q, keys, values):
     q [T, D] are the queries of this call, keys and values [S, D] those of all positions so far. In
     training, one call has all positions: S = T. In sampling, T = 1, and S grows.
 
-    Each dot product is divided by √D, its usual size: if its D terms are 1 or -1 at random, they
-    partly cancel, and the square of their sum is D on average. (For two, it is a² + b² + 2ab, and
-    2ab is 0 on average.) Scores far apart would make weights near 0 or 1, where softmax is nearly
-    flat, so that `wq` and `wk` would learn little.
+    Each dot product is divided by √D, its usual size if its D terms are 1 or -1 at random, as then
+    (a + b)² is a² + b² on average. Scores far apart would make weights near 0 or 1, where softmax
+    is nearly flat, so that `wq` and `wk` would learn little.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the second scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -389,9 +388,8 @@ def attention_backward(dy, layer, trace):
 # ## 5. Feed-forward
 # Then each position works, on its own, on what it has gathered. Each of 4C = 64 hidden units
 # compares x with its row of `fc1`. The better the match, the more of its row of `fc2` it adds; a
-# match below 0 counts as none, and `mix` skips that row. (In the trained model, about two thirds
-# are skipped.) Without the squared ReLU between them, `fc1` and `fc2` could do no more than one
-# matrix, as linear functions of linear functions are linear.
+# match below 0 counts as none, and `mix` skips that row. Without the squared ReLU between them,
+# `fc1` and `fc2` could do no more than one matrix: linear after linear is linear.
 
 # %%
 def feed_forward(x, layer):
@@ -458,10 +456,8 @@ def matrices(model):
 # %% [markdown]
 # Parameters start at random: hidden units that start alike would get equal slopes and stay alike.
 # They start small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as
-# is often done: at first, no layer adds anything to x. Yet they learn. Feed-forward adds up
-# hidden[i] · fc2[i], so slopes for fc2[i] have the factor hidden[i], which need not be 0. Those for
-# hidden[i], and so for `fc1`, have the factor fc2[i], and are 0 only until `fc2` has moved. It is
-# the same with `wo` and the matrices before it, `wq`, `wk` and `wv`.
+# is often done: at first, no layer adds anything to x. They learn from the first step, and the
+# matrices before them, whose slopes have theirs as factors, from the second.
 #
 # Python's `random` would do, but programs in other languages can start from the same `Xoshiro`.
 
@@ -691,10 +687,7 @@ class Adam:
 
 # %%
 def generate(model, rng):
-    """A sample from the model: a list of at most block_size ids, without the EOS.
-
-    After training, about one in a hundred has a BOS in it: never a target, but not impossible.
-    """
+    """A sample from the model: a list of at most block_size ids, without the EOS."""
     cache = new_cache(model)
     token, sample = BOS, []
     for _ in range(len(model.wpe)):  # block_size times
@@ -708,9 +701,8 @@ def generate(model, rng):
 def train(model, documents, vocabulary, rng, settings):
     """Train the model in place. Print the loss and five samples every 500 steps and at the end.
 
-    A step is one name, in the order of the list (a random order is more common): in 5,000 steps,
-    each of the 92 comes 54 or 55 times. The loss is that of one name, before the update.
-    Raises FloatingPointError if the loss is not finite.
+    A step is one name, in the order of the list; a random order is more common. Its loss is that
+    before the update. Raises FloatingPointError if it is not finite.
 
     >>> rng = Xoshiro(Settings().seed)
     >>> model = init_model(Settings(), 27, rng)
@@ -740,26 +732,24 @@ def train(model, documents, vocabulary, rng, settings):
 # ## 10. What it has learned
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
 # the list by heart would give each name a probability of 1/92. The surprises of its T = 4 to 8
-# predictions add up to ln 92 = 4.52, and the loss, their mean, is 4.52 / T: 0.81 on average. After
-# 5,000 steps it is 0.89, and 7 in 10 samples are names that were taught (averages over 15 seeds).
+# predictions add up to ln 92 = 4.52, and the loss, their mean, is 4.52 / T, on average about 0.81.
+# After 5,000 steps it is 0.89, and 7 in 10 samples are names that were taught (averages over 15
+# seeds).
 #
 # So the model has learned the list, and little of what names are like. The loss on names kept out
 # of training falls at first, then rises, in the end far above that of blind guessing (7.0 against
-# 3.30), as the model grows sure of letters that do not come: overfitting, from seeing too few names
-# too often. Taught 5,000 of the 32,000 names of Karpathy's makemore, once each, the same program
-# (with block_size 12) predicts unseen names about as well as taught ones. (The README says how all
-# this was measured.)
+# 3.30), as the model grows sure of letters that do not come: overfitting, from seeing the same few
+# names, 54 times each. Taught 5,000 of the 32,000 names of Karpathy's makemore, once each, the same
+# program (with block_size 12) predicts unseen names about as well as taught ones. (The README says
+# how all this was measured.)
 #
 # What has attention learned? To fetch from earlier letters what tells the names apart: a model
 # whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
-# trained head gives three quarters of its weight to a single position. Which one differs from name
-# to name; on average, the first letter, the letter before and the position itself get about a
-# quarter each.
+# trained head gives three quarters of its weight to a single position; which one differs from name
+# to name.
 #
-# The GPTs that you can chat with have vastly more text, cut into pieces of words; many layers; a
-# norm before the logits, and learned factors in all norms; many texts a step (a batch); a learning
-# rate that first rises (warm-up); parameters pulled to 0 (weight decay); a limit on gradients
-# (clipping); and, last, training on conversations.
+# The GPTs that you can chat with have vastly more text, cut into pieces of words; many layers; many
+# texts a step (a batch); and, at the end, training on conversations. (The README says more.)
 #
 # ## 11. The run
 # What remains is not about GPTs: files, flags and errors. The last cell runs it all. A notebook's
@@ -827,7 +817,7 @@ def parse(arguments):
     comments = dict(re.findall(r"    (\w+): \w+ = .*  # (.+)", Path(FILE).read_text("utf-8")))
     for name, default in vars(Settings()).items():
         flag = "--" + name.replace("_", "-")
-        words = comments[name] + (f" (default: {default})" if default else "")
+        words = comments.get(name, "") + (f" (default: {default})" if default else "")
         parser.add_argument(flag, type=type(default), default=default, help=words)
     return Settings(**vars(parser.parse_args(arguments)))
 
@@ -850,7 +840,7 @@ if __name__ == "__main__":
         status, problem = 130, "stopped"
     except MemoryError:
         status, problem = 1, "out of memory; try smaller sizes or less data"
-    except (ValueError, OSError, ArithmeticError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         if isinstance(error, ValueError) and status == 1:
             raise  # not bad input but a mistake in the code
         problem = "" if isinstance(error, BrokenPipeError) else str(error)

@@ -474,14 +474,17 @@ class EndTest(ProgramTest):
         self.assertIn("smaller lr", result.stderr)
 
     def test_a_mistake_in_the_code_keeps_its_traceback(self):
-        code = (
-            "import runpy, time\n"
-            "time.perf_counter = lambda: int('no number')\n"  # train's first line calls it
-            f"runpy.run_path({str(PROGRAM)!r}, run_name='__main__')\n"
-        )
-        result = python("-c", code, cwd=self.folder)
-        self.assertEqual((result.returncode, result.stdout), (1, ""))
-        self.assertRegex(result.stderr, r"Traceback(?s:.*), in train\n(?s:.*)\nValueError: ")
+        for mistake, error in [("int('no number')", "ValueError"), ("1 / 0", "ZeroDivisionError")]:
+            code = (
+                "import runpy, time\n"
+                f"time.perf_counter = lambda: {mistake}\n"  # train's first line calls it
+                f"runpy.run_path({str(PROGRAM)!r}, run_name='__main__')\n"
+            )
+            with self.subTest(error):
+                result = python("-c", code, cwd=self.folder)
+                self.assertEqual((result.returncode, result.stdout), (1, ""))
+                traceback = rf"Traceback(?s:.*), in train\n(?s:.*)\n{error}: "
+                self.assertRegex(result.stderr, traceback)
 
 
 class StartTest(ProgramTest):
@@ -505,6 +508,13 @@ class StartTest(ProgramTest):
 
     def test_alone_it_trains_on_the_same_names(self):
         self.assert_trained(python(self.copy(), "--steps", 1, cwd=self.folder))
+
+    def test_a_setting_without_a_comment_has_no_help(self):
+        program = self.copy()
+        text = program.read_text(encoding="utf-8")
+        self.assertIn("  # attention heads\n", text)
+        program.write_text(text.replace("  # attention heads\n", "\n"), encoding="utf-8")
+        self.assert_trained(python(program, "--steps", 1, cwd=self.folder))
 
     def test_names_txt_beside_it_is_used(self):
         self.write("names.txt", "a\nb\nc\n")  # in the current folder, and so not used
