@@ -311,8 +311,8 @@ def squared_relu_backward(dy, x):
 #
 # A position must not see later ones, or it would read its answer. So its weights for them are 0:
 # the causal mask. Then nothing computed at a position changes when more letters follow. Keys and
-# values can be kept in a cache, empty at the start of a name, and in sampling a new letter costs
-# the work of one position.
+# values can be kept in a cache, empty at the start of a name, and in sampling (section 9) a new
+# letter costs the work of one position.
 #
 # One set of weights gathers in one way. So there are H = 4 heads: one can gather from the letter
 # before, another from the first. For "emma", queries, keys and values [5, 16] are cut into four
@@ -335,9 +335,9 @@ def attend(q, keys, values):
     q [T, D] are the queries of this call, keys and values [S, D] those of all positions so far. In
     training, one call has all positions: S = T. In sampling, T = 1, and S grows.
 
-    Each dot product is divided by √D, its usual size if its D terms are 1 or -1 at random, as then
-    (a + b)² is a² + b² on average. Scores far apart would make weights near 0 or 1, where softmax
-    is nearly flat, so that `wq` and `wk` would learn little.
+    Each dot product is divided by √D, its usual size: if its D terms are 1 or -1 at random, then in
+    (a + b)² = a² + b² + 2ab, 2ab is 0 on average, and the square of the sum is D. Scores far apart
+    would make weights near 0 or 1, where softmax is nearly flat: `wq` and `wk` would learn little.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the second scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -456,14 +456,15 @@ def matrices(model):
 # %% [markdown]
 # Parameters start at random: hidden units that start alike would get equal slopes and stay alike.
 # They start small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as
-# is often done: at first, no layer adds anything to x. They learn from the first step, and the
-# matrices before them, whose slopes have theirs as factors, from the second.
-#
-# Python's `random` would do, but programs in other languages can start from the same `Xoshiro`.
+# is often done: at first, no layer adds anything to x. Yet they learn: as db = dy · w in section 2
+# does not depend on b, their slopes are not 0. Only those of `wq`, `wk`, `wv` and `fc1` have the
+# numbers in `wo` or `fc2` as factors, and so are 0 in the first step.
 
 # %%
 class Xoshiro:
     """The generator xoshiro128+ (Blackman and Vigna 2021), with a seed of 64 bits.
+
+    Python's `random` would do, but programs in other languages can start from these numbers.
 
     >>> rng = Xoshiro(seed=2**32)
     >>> rng.state == [0xDEADBEEF, 0xCAFEBABF, 1, 2]
@@ -524,9 +525,9 @@ def init_model(settings, vocab_size, rng):
 # Without the row of `wpe` for the place, one layer would predict the same after "amy" as after
 # "may", as a sum does not know the order of its terms. Attention and feed-forward add to x and do
 # not replace it (residual connections): x + f(x) has the slope 1 + f′(x), and the 1 hands slopes
-# back unchanged. f′(x) is a product, and over many layers a long product can fade. At the end x is
-# compared with every row of `wte`, used a second time (weight tying): the better the match, the
-# likelier that token is next.
+# back unchanged. Without it, slopes through many layers would be products of their f′(x), which can
+# fade. At the end x is compared with every row of `wte`, used a second time (weight tying): the
+# better the match, the likelier that token is next.
 
 # %%
 def new_cache(model):
@@ -641,8 +642,8 @@ def loss_and_gradient(model, tokens):
 #     n     = 1 + β + β² + … + β^step       the sum of the weights
 #           = (1 - β^(step+1)) / (1 - β)    as (1 + β + β²)(1 - β) = 1 - β³
 #
-# (Dividing by n is the paper's bias correction.) The learning rate falls from lr to 0 in a straight
-# line, so that the parameters settle in the end, despite the noise of single names.
+# (Dividing by n includes the paper's bias correction.) The learning rate falls from lr to 0 in a
+# straight line, so that the parameters settle in the end, despite the noise of single names.
 
 # %%
 class Adam:
@@ -653,10 +654,10 @@ class Adam:
     >>> model = Model(1, wte=[[1.0]], wpe=[[1.0]], layers=[])
     >>> adam = Adam(model, Settings(steps=2))
     >>> adam.update(model, Model(1, wte=[[3.0]], wpe=[[1e-8]], layers=[]), step=0)
-    >>> round(model.wpe[0][0], 6)  # 1 - 0.01 · 1e-8 / (1e-8 + 1e-8)
-    0.995
+    >>> round(model.wte[0][0], 6), round(model.wpe[0][0], 6)  # 1 - 0.01 · 3 / √9, 1 - 0.01 / 2
+    (0.99, 0.995)
     >>> adam.update(model, Model(1, wte=[[0.0]], wpe=[[0.0]], layers=[]), step=1)
-    >>> round(model.wte[0][0], 6)  # 1 - 0.01 · 3 / √9 - 0.005 · 0.9 · 3 / 1.9 / √(0.95 · 9 / 1.95)
+    >>> round(model.wte[0][0], 6)  # 0.99 - 0.005 · (0.9 · 3 / 1.9) / √(0.95 · 9 / 1.95)
     0.986607
     """
 
@@ -732,9 +733,9 @@ def train(model, documents, vocabulary, rng, settings):
 # ## 10. What it has learned
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
 # the list by heart would give each name a probability of 1/92. The surprises of its T = 4 to 8
-# predictions add up to ln 92 = 4.52, and the loss, their mean, is 4.52 / T, on average about 0.81.
-# After 5,000 steps it is 0.89, and 7 in 10 samples are names that were taught (averages over 15
-# seeds).
+# predictions add up to ln 92 = 4.52 (section 3), and the loss, their mean, is 4.52 / T, on average
+# about 0.81. After 5,000 steps it is 0.89, and 7 in 10 samples are names that were taught (averages
+# over 15 seeds).
 #
 # So the model has learned the list, and little of what names are like. The loss on names kept out
 # of training falls at first, then rises, in the end far above that of blind guessing (7.0 against
@@ -745,11 +746,11 @@ def train(model, documents, vocabulary, rng, settings):
 #
 # What has attention learned? To fetch from earlier letters what tells the names apart: a model
 # whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
-# trained head gives three quarters of its weight to a single position; which one differs from name
-# to name.
+# trained head gives, on average, three quarters of its weight to a single position; which one
+# differs from name to name.
 #
-# The GPTs that you can chat with have vastly more text, cut into pieces of words; many layers; many
-# texts a step (a batch); and, at the end, training on conversations. (The README says more.)
+# The GPTs that you can chat with have vastly more text, cut into pieces of words; many layers, and
+# a norm after the last; many texts a step (a batch); and, at the end, training on conversations.
 #
 # ## 11. The run
 # What remains is not about GPTs: files, flags and errors. The last cell runs it all. A notebook's
