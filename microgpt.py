@@ -523,11 +523,12 @@ def init_model(settings, vocab_size, rng):
 
 # %% [markdown]
 # Without the row of `wpe` for the place, one layer would predict the same after "amy" as after
-# "may", as a sum does not know the order of its terms. Attention and feed-forward add to x and do
-# not replace it (residual connections): x + f(x) has the slope 1 + f′(x), and the 1 hands slopes
-# back unchanged. Without it, slopes through many layers would be products of their f′(x), which can
-# fade. At the end x is compared with every row of `wte`, used a second time (weight tying): the
-# better the match, the likelier that token is next.
+# "may", as a sum does not know the order of its terms. At the end, x is compared with every row of
+# `wte`, used a second time (weight tying): the better the match, the likelier that token is next.
+#
+# Attention and feed-forward add to x and do not replace it (residual connections): x + f(x) has the
+# slope 1 + f′(x), and the 1 hands slopes back unchanged. Without it, slopes through many layers
+# would be products of their f′(x), which can fade.
 
 # %%
 def new_cache(model):
