@@ -336,8 +336,9 @@ def attend(q, keys, values):
     training, one call has all positions: S = T. In sampling, T = 1, and S grows.
 
     Each dot product is divided by √D, its usual size: if its D terms are 1 or -1 at random, then in
-    (a + b)² = a² + b² + 2ab, 2ab is 0 on average, and the square of the sum is D. Scores far apart
-    would make weights near 0 or 1, where softmax is nearly flat: `wq` and `wk` would learn little.
+    (a + b)² = a² + b² + 2ab, 2ab is 0 on average, and the square of the sum is about D. Scores far
+    apart would make weights near 0 or 1, where softmax is nearly flat: `wq`, `wk` would learn
+    little.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the second scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
@@ -454,11 +455,11 @@ def matrices(model):
     return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
 
 # %% [markdown]
-# Parameters start at random: hidden units that start alike would get equal slopes and stay alike.
-# They start small, so that all tokens seem about equally likely. Only `wo` and `fc2` start at 0, as
-# is often done: at first, no layer adds anything to x. Yet they learn: as db = dy · w in section 2
-# does not depend on b, their slopes are not 0. Only those of `wq`, `wk`, `wv` and `fc1` have the
-# numbers in `wo` or `fc2` as factors, and so are 0 in the first step.
+# Parameters start at random: hidden units that start alike in both `fc1` and `fc2` would get equal
+# slopes and stay alike. They start small, so that all tokens seem about equally likely. Only `wo`
+# and `fc2` start at 0, as is often done: at first, no layer adds anything to x. Yet they learn:
+# like that of b in section 2, dy · w, their slopes do not depend on them, and are not 0. Only those
+# of `wq`, `wk`, `wv` and `fc1` have the numbers in `wo` or `fc2` as factors, and are 0 in step 0.
 
 # %%
 class Xoshiro:
@@ -735,8 +736,8 @@ def train(model, documents, vocabulary, rng, settings):
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
 # the list by heart would give each name a probability of 1/92. The surprises of its T = 4 to 8
 # predictions add up to ln 92 = 4.52 (section 3), and the loss, their mean, is 4.52 / T, on average
-# about 0.81. After 5,000 steps it is 0.89, and 7 in 10 samples are names that were taught (averages
-# over 15 seeds).
+# 0.81: nearly the least possible. After 5,000 steps it is 0.89, and 7 in 10 samples are names that
+# were taught (averages over 15 seeds).
 #
 # So the model has learned the list, and little of what names are like. The loss on names kept out
 # of training falls at first, then rises, in the end far above that of blind guessing (7.0 against
