@@ -337,8 +337,7 @@ def attend(q, keys, values):
 
     Each dot product is divided by √D, its usual size: if its D terms are 1 or -1 at random, then in
     (a + b)² = a² + b² + 2ab, 2ab is 0 on average, and the square of the sum is about D. Scores far
-    apart would make weights near 0 or 1, where softmax is nearly flat: `wq`, `wk` would learn
-    little.
+    apart would make weights near 0 or 1, where softmax is nearly flat, and learning slow.
 
     >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the second scores are 0 and ln 9 / √4 = ln 3
     >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
