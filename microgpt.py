@@ -741,9 +741,9 @@ def train(model, documents, vocabulary, rng, settings):
 # So the model has learned the list, and little of what names are like. The loss on names kept out
 # of training falls at first, then rises, in the end far above that of blind guessing (7.0 against
 # 3.30), as the model grows sure of letters that do not come: overfitting, from seeing the same few
-# names, 54 times each. Taught 5,000 of the 32,000 names of Karpathy's makemore, once each, the same
-# program (with block_size 12) predicts unseen names about as well as taught ones. (The README says
-# how all this was measured.)
+# names over 50 times each. Taught 5,000 of the 32,000 names of Karpathy's makemore, once each, the
+# same program (with block_size 12) predicts unseen names about as well as taught ones. (The README
+# says how all this was measured.)
 #
 # What has attention learned? To fetch from earlier letters what tells the names apart: a model
 # whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
