@@ -1,65 +1,58 @@
 # %% [markdown]
-# # microgpt: how a GPT learns, in one file
+# # microgpt: a whole GPT, brain included
 #
-# A GPT reads the tokens so far, here letters, and says how likely each token is to come next. This
-# one learns 92 names, most of them by heart, with nothing but Python and gradients derived by hand.
+# A GPT is two operations, compare and blend, repeated. Here is all of it in plain Python: how it
+# writes, how it learns, and the 3,632 numbers that it knows, as 38 lines of text (`TRAINED`, in
+# section 7). They were taught 92 names, and write these:
 #
-#     python microgpt.py                train it, in less than half a minute
-#     python -m doctest microgpt.py     run every >>> example; no output means that all hold
+#     sann harry josh lucy willla lila isaar isaar maria dyliel george luna
 #
-# It begins with noise and ends with names, or nearly (on CPython 3.13; elsewhere the end may
-# differ). The loss says how badly it predicted one name; some names are harder than others:
+# More than half of these are in the list. Nobody taught it dyliel.
 #
-#     step     0  loss=3.2943  …  sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  …
-#     step  4999  loss=0.9001  …  sample 0: grace  sample 1: ellie  sample 2: rox  …
+#     python microgpt.py                grow such a model from noise, in about ten seconds
+#     python -m doctest microgpt.py     check every >>> example; silence means that all hold
 #
-# This is the model. Each position in a name has a vector x. Training changes 3,632 numbers, the
-# parameters: `wte` for tokens, `wpe` for positions, six matrices in attention and feed_forward.
+#     step     0  loss=3.2943  | m<BOS>kv<BOS>tpl  kygocwfv  vydcdhlm  kyagrgna  jshozhxr
+#     step  1000  loss=2.2393  | nosa  ejas  oyas  iwea  elis
+#     step  4999  loss=0.8943  | ellie  rose  owen  eva  elii
 #
-#     x      = wte[token] + wpe[position]          numbers for the letter and its place
-#     x      = x + attention(rmsnorm(x))           gather from the positions so far
-#     x      = x + feed_forward(rmsnorm(x))        work on what was gathered
-#     logits = linear(x, wte)                      a score for every token
-#     probs  = softmax(logits)                     the scores as probabilities
+# The loss says how wrong the guesses were: 3.30 is blind guessing, 0.81 about the best possible.
+# (All numbers are of this run, on CPython 3.13. Other versions round sums differently, and their
+# later lines differ.) The idea is Karpathy's, whose microgpt.py needs no library either. Here,
+# every gradient is worked out by hand, which also makes it about 30 times faster.
 #
-# This is the training, name after name:
+# Part one, sections 1 to 7, is how a GPT predicts and writes. It needs Python and no calculus. Part
+# two, 8 to 15, is how it learns. It needs derivatives, as at school. (On a first reading, take
+# sections 9 and 10 on trust; section 11 checks them.) Part three is files and flags. Letters mean
+# the same in all formulas. These numbers are those of our example, the name "emma":
 #
-#     logits, trace = forward(model, inputs, new_cache(model))     predict every next letter
-#     loss, probs = cross_entropy(logits, targets)                 measure how wrong that was
-#     dlogits = cross_entropy_backward(probs, targets)             the slopes for the logits
-#     dmodel = backward(model, inputs, dlogits, trace)             and for all parameters
-#     adam.update(model, dmodel, step)                             a small step against the slopes
+#     T = 5      positions: the mark <BOS>, and one for each letter
+#     V = 27     tokens in the vocabulary: 25 letters (no name has a q) and two marks
+#     C = 16     numbers in the vector of a position; a vector is a list of numbers
+#     H = 4      attention heads (section 4)
+#     D = 4      numbers in a vector of one head: C / H
+#     [T, C]     the shape of a matrix: a list of T lists, its rows, of C numbers each
 #
-# The rest explains these ten lines. You need Python and school calculus. On a first reading, skip
-# `Xoshiro`, the code of sections 7 and 11, and every function whose name ends in `_backward` except
-# `cross_entropy_backward`. Notation:
-#
-#     dx         the slopes of the loss with respect to the numbers in x, in the same shape
-#     [T, C]     a matrix, a list of T lists of C numbers; [n] is a vector, a list of n numbers
-#     T, C, V    the number of positions; the length of their vectors; the size of the vocabulary
-#     H, D       the number of attention heads; the length of one head's vectors: H · D = C
-#     trace      what a forward keeps for its backward
+# In code, x_t is row t of x, and x_ti is number i in that row.
 
 # %% [markdown]
-# ## 1. Names become numbers
-# Each character is a token with a number, its id. Two more tokens mark the ends: a name begins with
-# `<BOS>` and ends with `<EOS>`. (One could do both jobs; with two, each has one meaning.) The names
-# use every letter but q, so V = 27. An id says nothing about its letter. So each token has a row of
-# C = 16 numbers, its embedding: random at first, then whatever training makes of it.
+# # Part one: how a GPT predicts and writes
 #
-# The task is to predict each next token. Our example, "emma", asks T = 5 questions:
+# ## 1. Names become numbers
+# A GPT reads tokens, here letters, each with a number, its id. Two more tokens are marks: a name
+# begins with `<BOS>`, after which the first letter can be predicted, and ends with `<EOS>`, with
+# which the model says that the name is over. (One mark could do both jobs.) The task is always the
+# same: given the tokens so far, predict the next. "emma" poses it T = 5 times:
 #
 #     inputs     <BOS>   e       m       m       a
 #     targets    e       m       m       a       <EOS>
-#
-# In training the inputs are the real letters, however wrong the predictions were: teacher forcing.
-# So all five are asked at once, each blind to later letters (section 4).
 
 # %%
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from math import cos, exp, inf, isfinite, log, pi, sqrt
 from operator import mul
 from time import perf_counter
+from types import SimpleNamespace as Trace
 
 NAMES = """
     emma katie lucas samuel olivia penelope george sara john jake ivy mary felix ava xavier kate
@@ -76,79 +69,69 @@ class Vocabulary:
     """The tokens in a list of names: `tokens` has their texts by id, `ids` is the reverse.
 
     >>> vocabulary = Vocabulary(NAMES)
-    >>> vocabulary.tokens[:5], len(vocabulary.tokens)
-    (['<BOS>', '<EOS>', 'a', 'b', 'c'], 27)
-    >>> vocabulary.sequence("emma", block_size=8), vocabulary.decode([6, 14, 14, 2])
-    ([0, 6, 14, 14, 2, 1], 'emma')
+    >>> vocabulary.encode("emma"), vocabulary.decode([BOS, 6, 14, 14, 2, EOS])
+    ([6, 14, 14, 2], '<BOS>emma<EOS>')
     """
 
     def __init__(self, documents):
         self.tokens = ["<BOS>", "<EOS>"] + sorted(set("".join(documents)))
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
-    def sequence(self, document, block_size):
-        """The ids of BOS, a name and EOS, but at most block_size + 1; block_size is 8 here.
-
-        What is cut off (as penelope's EOS) is not taught. Raises KeyError for an unknown letter.
-        """
-        ids = [self.ids[character] for character in document]
-        return [BOS, *ids, EOS][: block_size + 1]
+    def encode(self, text):
+        """The ids of the characters of a text. Raises ValueError for one that no name has."""
+        unknown = sorted(set(text) - set(self.ids))
+        if unknown:
+            raise ValueError(f"no name in the list has: {' '.join(unknown)}")
+        return [self.ids[character] for character in text]
 
     def decode(self, ids):
         """The text of a list of ids."""
         return "".join(self.tokens[i] for i in ids)
 
 # %% [markdown]
-# ## 2. Learning by slopes
-# The loss is a number that says how wrong the model was. To learn is to change the parameters so
-# that it falls. That takes slopes (derivatives): how fast does the loss change with one parameter?
-# If its slope is positive, a little less of it lowers the loss; if negative, a little more. All
-# slopes together are the gradient, and a small enough step against it lowers the loss.
+# ## 2. A map
+# An id is only a label: m has 14 and e has 6, which says nothing about m or e. So each token also
+# has a row of 16 numbers, its embedding, and the model learns what to put there. A position's
+# vector x starts from this row and passes through five lines, which are the whole model. On the
+# right are the shapes for "emma", and how many numbers each line has learned:
 #
-# Slopes follow the chain rule. If y changes twice as fast as w, and the loss three times as fast as
-# y, then the loss changes six times as fast as w: along a path, slopes multiply. If w acts on the
-# loss by several paths, a nudge sends a change down each of them, and the slopes add up. Below, w
-# acts on z twice. Values are computed from top to bottom, slopes from the loss back.
-
-# %%
-def two_parameters(w, b):
-    """Numbers w, b -> loss, dw, db. A nudge checks dw, and a small step lowers the loss:
-
-    >>> loss, dw, db = two_parameters(2.0, 3.0)
-    >>> nudged, _, _ = two_parameters(2.001, 3.0)
-    >>> round(nudged - loss, 4), round(0.001 * dw, 4)
-    (0.016, 0.016)
-    >>> lower, _, _ = two_parameters(2.0 - 0.01 * dw, 3.0 - 0.01 * db)
-    >>> loss, round(lower, 2)
-    (4.0, 1.47)
-    """
-    y = w * b  # 2 · 3 = 6
-    z = y + w  # 6 + 2 = 8
-    loss = (z - 6) ** 2  # 4
-
-    dz = 2 * (z - 6)  # 4
-    dy = dz  # 4, as z = y + w has slope 1 with respect to y
-    db = dy * w  # 8, as y = w · b has slope w with respect to b
-    dw = dz + dy * b  # 4 + 12 = 16: one path straight to z, one through y
-    return loss, dw, db
-
-# %% [markdown]
-# Nudging every parameter would take 3,632 more forward passes. One backward pass takes about as
-# long as two of them and gives every slope. This is backpropagation.
+#     x      = wte[token] + wpe[position]        [5, 16]   which letter, and where     432 + 128
+#     x      = x + attention(rmsnorm(x))         [5, 16]   gather from earlier places      1,024
+#     x      = x + feed_forward(rmsnorm(x))      [5, 16]   work on what was gathered       2,048
+#     logits = linear(x, wte)                    [5, 27]   a score for every token
+#     probs  = softmax(logits)                   [5, 27]   a probability for every token
 #
-# What should fall is the mean loss over all names. Its gradient would take 92 backward passes. That
-# of one name is a noisy estimate of it, but good enough for a small step. So a step follows every
-# name: stochastic gradient descent.
+# `wte` (word token embedding; our words are letters) has a row for each token, and `wpe` (word
+# position embedding) one for each of 8 positions; rmsnorm only rescales x. The numbers in these and
+# in the matrices of attention and feed_forward are the parameters. Training changes them, and
+# nothing else. They start at random: the row of e begins with 0.003, 0.008, 0.010, -0.023. Trained,
+# it begins with 0.32, 0.42, 0.00, -0.21. Nobody can say what each number means, but what they do
+# together can be shown. After each letter of "emma", the trained model expects
+#
+#     <BOS>           l 11%    e 11%    m 11%
+#     <BOS>e          l 58%    v 33%    m 9%
+#     <BOS>em         m 98%    n 1%
+#     <BOS>emm        a 100%
+#     <BOS>emma       <EOS> 100%
+#
+# In the list, 10 of 92 names begin with l (11%), 8 with e and 8 with m (9%). Of the 8 with e, 5 go
+# on with l (62%), 2 with v (25%) and 1 with m (12%). The model is close. Such a table, for any
+# beginning at all, is what a language model is.
 #
 # ## 3. Operations
-# Each operation y = f(x) has a backward: given dy, it returns dx.
-#
-# The dot product of two vectors, Σ_i a[i] b[i], is positive if they point roughly the same way, 0
-# at right angles and negative if opposed: that of [1, 2] is 8 with [2, 3], 0 with [2, -1] and -8
-# with [-2, -3]. It also grows with their lengths. `linear` takes the dot products of each x[t] with
-# the rows of a matrix: it compares. `mix` adds up rows, each times a weight: it blends.
+# To compare two vectors, take their dot product, Σ_i a[i] b[i]. It is large if both have large
+# numbers in the same places and with the same signs: [1, 2] compared with [2, 3] is 8, with [2, -1]
+# it is 0, with [-2, -3] it is -8. `linear` compares each row of x with each row of a matrix. To
+# blend vectors, multiply each by a weight and add them up: `mix` blends the rows of a matrix. The
+# others, `add`, `softmax` and `rmsnorm`, are small steps between these two.
 
 # %%
+def pairs(a, b):
+    """What zip(a, b) gives, but raises ValueError if one of the lists is longer."""
+    if len(a) != len(b):
+        raise ValueError(f"lengths {len(a)} and {len(b)} differ")
+    return zip(a, b)
+
 try:
     from math import sumprod as dot  # from Python 3.12 on
 except ImportError:
@@ -156,328 +139,298 @@ except ImportError:
     def dot(a, b):
         """Σ_i a[i] b[i]: two vectors [n] -> a number. Raises ValueError if their lengths differ."""
         if len(a) != len(b):
-            raise ValueError("a dot product takes two vectors of the same length")
+            raise ValueError(f"lengths {len(a)} and {len(b)} differ")
         return sum(map(mul, a, b))
 
-def add(a, b):
-    """a[i] + b[i]: two vectors [n] -> [n]. Both slopes are 1, so da = db = dy."""
-    return [a_i + b_i for a_i, b_i in zip(a, b)]
-
-def transpose(rows):
-    """Rows become columns: [m, n] -> [n, m]."""
-    return list(map(list, zip(*rows)))
-
 def linear(x, w):
-    """y[t][i] = Σ_j w[i][j] x[t][j]: x [T, n], w [m, n] -> y [T, m].
+    """Compare each row of x with each row of w: x [T, n], w [m, n] -> y [T, m].
 
     >>> linear([[10.0, 1.0]], w=[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     [[12.0, 34.0, 56.0]]
     """
-    return [[dot(x_t, row) for row in w] for x_t in x]
+    return [[dot(x_t, w_i) for w_i in w] for x_t in x]
 
 def mix(weights, rows):
-    """y[t] = Σ_i weights[t][i] rows[i]: weights [T, m], rows [m, n] -> y [T, n]. Skips zeros.
+    """Blend the rows, once for each row of weights: weights [T, m], rows [m, n] -> y [T, n].
 
-    >>> mix([[10.0, 0.0, 1.0], [0.0, 0.0, 0.0]], rows=[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    [[15.0, 26.0], [0.0, 0.0]]
+    >>> mix([[10.0, 0.0, 1.0]], rows=[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    [[15.0, 26.0]]
     """
     y = []
     for weights_t in weights:
-        y_t = []
-        for w, row in zip(weights_t, rows):
-            if w:  # the first such row starts the sum
-                y_t = [a + w * b for a, b in zip(y_t, row)] if y_t else [w * b for b in row]
-        y.append(y_t or [0.0] * len(rows[0]))
+        y_t = [0.0] * len(rows[0])
+        for weight, row in pairs(weights_t, rows):
+            if weight:  # many are 0 (sections 4 and 5), and leaving them out saves time
+                y_t = [y_tj + weight * row_j for y_tj, row_j in zip(y_t, row)]
+        y.append(y_t)
     return y
 
-# %%
-def linear_backward(dy, x, w):
-    """Backward of linear: dy [T, m], x [T, n], w [m, n] -> dx [T, n], dw [m, n].
-
-    x[t][j] acts on every y[t][i], with slope w[i][j]; w[i][j] acts on y[t][i] at every t, with
-    slope x[t][j]. Slopes multiply, paths add up:
-        dx[t][j] = Σ_i dy[t][i] w[i][j]         row t of dy · column j of w
-        dw[i][j] = Σ_t dy[t][i] x[t][j]         column i of dy · column j of x
-    Columns are rows of the transpose, so linear takes these dot products. The same sums are
-    mix(dy, w) and mix(transpose(dy), x): the backward of comparing is blending. Dot products are
-    usually faster in CPython, unless there are zeros to skip.
-    """
-    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
-
-def mix_backward(dy, weights, rows):
-    """Backward of mix: dy [T, n], weights [T, m], rows [m, n] -> dweights [T, m], drows [m, n].
-
-    By the same rules, from y[t][j] = Σ_i weights[t][i] rows[i][j]:
-        dweights[t][i] = Σ_j dy[t][j] rows[i][j]         linear(dy, rows)
-        drows[i][j] = Σ_t weights[t][i] dy[t][j]         mix(transpose(weights), dy)
-    Slopes of weights of 0 are left out (0.0). That is right here, as the next backward, of softmax
-    or squared_relu, would multiply them by 0.
-    """
-    dweights = [[dot(dy_t, row) if weight else 0.0 for weight, row in zip(weights_t, rows)]
-                for dy_t, weights_t in zip(dy, weights)]
-    return dweights, mix(transpose(weights), dy)
-
-# %% [markdown]
-# `softmax` turns scores into probabilities; e^x makes them positive. `cross_entropy` is the loss:
-# the mean, over the T predictions, of the surprise -ln p(target). It is 0 for a model that was sure
-# of every target, and ln 27 = 3.30 for one that finds all tokens equally likely. The probability of
-# a name is the product of those of its tokens; the logarithm makes it a sum, a term for each token.
+def add(a, b):
+    """a[t][i] + b[t][i]: two matrices [T, n] -> [T, n]."""
+    return [[a_ti + b_ti for a_ti, b_ti in pairs(a_t, b_t)] for a_t, b_t in pairs(a, b)]
 
 # %%
 def softmax(x):
-    """y[i] = e^x[i] / Σ_k e^x[k]: any numbers [n] -> probabilities [n].
+    """Turn each row of scores into probabilities: any numbers [T, n] -> [T, n].
 
-    >>> softmax([0.0, log(3)]), softmax([1000.0, 1000.0])
-    ([0.25, 0.75], [0.5, 0.5])
+    y[t][i] = e^x[t][i] / Σ_k e^x[t][k]. If one score is higher than another by 1, its probability
+    is e = 2.718 times that of the other.
+
+    >>> softmax([[0.0, log(3)], [1000.0, 1000.0]])
+    [[0.25, 0.75], [0.5, 0.5]]
     """
-    top = max(x)  # subtracting it keeps e^x from overflowing, and cancels out
-    exps = [exp(x_i - top) for x_i in x]
-    total = sum(exps)
-    return [e / total for e in exps]
+    y = []
+    for x_t in x:
+        top = max(x_t)  # e^1000 would overflow, and subtracting top from all changes no quotient
+        exps = [exp(x_ti - top) for x_ti in x_t]
+        total = sum(exps)
+        y.append([e / total for e in exps])
+    return y
 
-def softmax_backward(dy, y):
-    """Backward of softmax, from its output: dy [n], y [n] -> dx [n].
-
-    Let Z = Σ_k e^x[k]. As e^x is its own slope, the quotient rule gives that of y[i] for x[j]:
-        if i = j    (e^x[i] Z - e^x[i] e^x[i]) / Z² = y[i] - y[i] y[i]
-        if not      (0 - e^x[i] e^x[j]) / Z²        = -y[i] y[j]
-    Times dy[i], added up over i: dx[j] = y[j] (dy[j] - Σ_i dy[i] y[i]).
-    """
-    average = dot(dy, y)  # of dy, each dy[i] with the weight y[i]
-    return [y_j * (dy_j - average) for dy_j, y_j in zip(dy, y)]
-
-def cross_entropy(logits, targets):
-    """The mean of -ln p(target): logits [T, V], T ids -> loss (a number), probs [T, V]."""
-    probs = list(map(softmax, logits))
-    # A p that rounds to 0 has no logarithm; 5e-324 is the smallest float above 0.
-    losses = [-log(probs_t[target] or 5e-324) for probs_t, target in zip(probs, targets)]
-    return sum(losses) / len(losses), probs
-
-def cross_entropy_backward(probs, targets):
-    """Backward of cross_entropy: probs [T, V], T ids -> dlogits [T, V].
-
-    At one position, loss = -ln(e^logits[target] / Z) = ln Z - logits[target], Z = Σ_k e^logits[k].
-    ln Z has the slope 1/Z · e^logits[i] = probs[i] for logits[i]; -logits[target] has -1 for the
-    target. So the gradient is probs minus a one-hot vector (1 at the target, 0 elsewhere), divided
-    by T for the mean. A step against it raises the target's score and lowers the others.
-    """
-    dlogits = [[p / len(targets) for p in probs_t] for probs_t in probs]
-    for dlogits_t, target in zip(dlogits, targets):
-        dlogits_t[target] -= 1 / len(targets)
-    return dlogits
-
-# %%
 def rmsnorm(x):
-    """y = r x with r = 1 / √(mean(x²) + 1e-5): [n] -> [n] (Zhang and Sennrich 2019, equation 4).
+    """Each row divided by its root mean square: [T, n] -> [T, n].
 
-    RMS is the root of the mean square, which is nearly 1 for y. So attention and feed-forward get
-    numbers of one size, though x grows as layers add to it. The 1e-5 prevents a division by 0.
+    So attention and feed-forward get numbers of one size, though x grows as they add to it. The
+    1e-5 prevents a division by 0. (Zhang and Sennrich 2019, equation 4, without its gain.)
+
+    >>> [[round(y_ti, 3) for y_ti in y_t] for y_t in rmsnorm([[3.0, 4.0, 0.0, 0.0]])]  # over 2.5
+    [[1.2, 1.6, 0.0, 0.0]]
     """
-    r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
-    return [r * x_i for x_i in x]
-
-def rmsnorm_backward(dy, x):
-    """Backward of rmsnorm: dy [n], x [n] -> dx [n].
-
-    r = u^(-1/2) with u = Σ_i x[i]² / n + 1e-5. Its slope for x[j] is -1/2 u^(-3/2) · 2 x[j] / n,
-    which is -r³ x[j] / n. x[j] acts on y[j] directly, and through r on every y[i] = r x[i]:
-        dx[j] = r dy[j] + Σ_i dy[i] x[i] · (-r³ x[j] / n)
-    """
-    r = 1 / sqrt(dot(x, x) / len(x) + 1e-5)
-    through_r = dot(dy, x) * r**3 / len(x)
-    return [r * dy_i - through_r * x_i for dy_i, x_i in zip(dy, x)]
-
-def squared_relu(x):
-    """y[i] = 0 if x[i] <= 0, else x[i]²: [n] -> [n] (So et al. 2021; a plain ReLU keeps x[i]).
-
-    >>> squared_relu([0.5, -3.0])
-    [0.25, 0.0]
-    """
-    return [0.0 if x_i <= 0 else x_i * x_i for x_i in x]
-
-def squared_relu_backward(dy, x):
-    """Backward of squared_relu: dy [n], x [n] -> dx [n]. The slope is 0 or 2 x[i]."""
-    return [0.0 if x_i <= 0 else 2 * x_i * dy_i for dy_i, x_i in zip(dy, x)]
+    y = []
+    for x_t in x:
+        r = 1 / sqrt(dot(x_t, x_t) / len(x_t) + 1e-5)
+        y.append([r * x_ti for x_ti in x_t])
+    return y
 
 # %% [markdown]
-# ## 4. Attention
-# At first, each x holds only its own letter and place. To predict what follows "emm", the second m
-# must find out what came before it. So each position gathers from itself and those before it.
+# ## 4. Attention: compare with other positions, blend what they hold
+# After "emm", what comes next? The second m cannot say. Its x holds its own letter and place, and
+# nothing else. It must ask the positions before it.
 #
-# Three matrices turn each x into a query, a key and a value. One can think of the query as what a
-# position looks for, of the key as what it is found by, and of the value as what it hands over.
-# (Nothing forces them to be that; they become what lowers the loss.) The dot products of a query
-# with the keys are scores, softmax turns these into weights, and with these the values are mixed.
+# Three matrices make a query, a key and a value from the x of each position. Think of the query
+# as a question, of the key as a label, and of the value as what a position hands over. (Nothing
+# forces them to be that. They become whatever makes the guesses better.) A position compares its
+# query with the keys; softmax turns these scores into weights; with the weights it blends the
+# values. By hand, for a query [4, 0, 0, 0] and three positions:
 #
-# A position must not see later ones, or it would read its answer. So its weights for them are 0:
-# the causal mask. Then nothing computed at a position changes when more letters follow. Keys and
-# values can be kept in a cache, empty at the start of a name, and in sampling (section 9) a new
-# letter costs the work of one position.
+#     keys      [0, 1, 0, 0]   [1, 0, 0, 0]   [0, 2, 0, 0]
+#     scores    0              2              0               dot products 0, 4, 0, over √D = 2
+#     weights   0.11           0.79           0.11            e^0, e^2, e^0, over their sum, 9.39
+#     values    [5, 5, 0, 0]   [0, 1, 0, 0]   [5, 5, 0, 0]
+#     result    [1.1, 1.9, 0, 0]                              0.11 times, 0.79 times, 0.11 times
 #
-# One set of weights gathers in one way. So there are H = 4 heads: one can gather from the letter
-# before, another from the first. For "emma", queries, keys and values [5, 16] are cut into four
-# [5, 4]; from these, each head makes weights [5, 5] and gathers [5, 4]. Joined into [5, 16], the
-# results pass through a fourth matrix, `wo`.
+# The query found the second key, so the result is close to the second value. (√D is there because
+# longer vectors have larger dot products. At D = 4, it makes no sure difference.)
+#
+# A position must not see later ones, or it would read its answer there. So their weights are 0: the
+# causal mask. Here are real weights, of one head of the trained model, with a row for each position
+# that looks. The second m looks mostly at e; the a looks mostly at the second m:
+#
+#            <BOS>      e      m      m      a
+#     <BOS>   1.00
+#     e       0.52   0.48
+#     m       0.71   0.24   0.05
+#     m       0.07   0.89   0.02   0.01
+#     a       0.09   0.12   0.03   0.60   0.16
+#
+# A row like this can fetch one thing. So there are H = 4 heads, each with weights of its own:
+# queries, keys and values [5, 16] are cut into four pieces [5, 4], a piece for each head. The four
+# results are joined to [5, 16], and a fourth matrix, `wo`, turns them into what is added to x.
+#
+# As no position sees later ones, its keys and values stay the same when the name goes on. They are
+# kept in a cache, so a new letter costs the work of one position. A cache belongs to one name: with
+# another, it would mix the letters of both. (From here on, functions also return a trace, numbers
+# that part two will need. Ignore it until then.)
 
 # %%
 def split_heads(x, n_head):
-    """Every vector cut into a piece for each head: [T, C] -> [H, T, D]. Backward: join_heads."""
+    """Cut each row into a piece for each head: [T, C] -> [H, T, D]."""
     size = len(x[0]) // n_head
     return [[x_t[i : i + size] for x_t in x] for i in range(0, len(x[0]), size)]
 
 def join_heads(heads):
-    """The pieces put together again: [H, T, D] -> [T, C]. Backward: split_heads."""
-    return [sum(pieces, []) for pieces in zip(*heads)]  # here, + joins lists
+    """Put the pieces together again: [H, T, D] -> [T, C]."""
+    return [[x_ti for head in heads for x_ti in head[t]] for t in range(len(heads[0]))]
 
 def attend(q, keys, values):
-    """One head (Vaswani et al. 2017, equation 1) -> out [T, D], weights [T, S].
+    """One head: q [T, D], keys and values [S, D] -> result [T, D], weights [T, S].
 
-    q [T, D] are the queries of this call, keys and values [S, D] those of all positions so far. In
-    training, one call has all positions: S = T. In sampling, T = 1, and S grows.
+    S positions are in the cache, of which the last T are asking: T = S if a name comes at once,
+    T = 1 if it comes letter by letter. (Vaswani et al. 2017, equation 1.)
 
-    Each dot product is divided by √D, its usual size: if its D terms are 1 or -1 at random, then in
-    (a + b)² = a² + b² + 2ab, 2ab is 0 on average, and the square of the sum is about D. Scores far
-    apart would make weights near 0 or 1, where softmax is nearly flat, and learning slow.
-
-    >>> q = [[0.0] * 4, [log(9), 0.0, 0.0, 0.0]]  # the second scores are 0 and ln 9 / √4 = ln 3
-    >>> attend(q, keys=[[0.0] * 4, [1.0] * 4], values=[[10.0], [20.0]])
-    ([[10.0], [17.5]], [[1.0, 0.0], [0.25, 0.75]])
+    >>> result, weights = attend(  # the example by hand
+    ...     q=[[4.0, 0.0, 0.0, 0.0]],
+    ...     keys=[[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0]],
+    ...     values=[[5.0, 5.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [5.0, 5.0, 0.0, 0.0]])
+    >>> [round(w, 2) for w in weights[0]], [round(y, 1) for y in result[0]]
+    ([0.11, 0.79, 0.11], [1.1, 1.9, 0.0, 0.0])
     """
     scale = 1 / sqrt(len(q[0]))
-    weights = []
-    earlier = len(keys) - len(q)  # positions of earlier calls: in training 0, in sampling S - 1
-    for t, q_t in enumerate(q, start=earlier):
-        scores = [scale * dot(q_t, key) for key in keys[: t + 1]]  # keys 0 to t
-        weights.append(softmax(scores) + [0.0] * (len(keys) - 1 - t))  # the causal mask
+    scores = [[scale * product for product in products_t] for products_t in linear(q, keys)]
+    for seen, scores_t in enumerate(scores, start=len(keys) - len(q) + 1):
+        scores_t[seen:] = [-inf] * (len(keys) - seen)  # the causal mask, as e^-inf is 0
+    weights = softmax(scores)
     return mix(weights, values), weights
 
-def attend_backward(dout, q, keys, values, weights):
-    """Backward of attend, for T = S: dout [T, D] -> dq, dkeys, dvalues, [T, D] each."""
-    scale = 1 / sqrt(len(q[0]))
-    dweights, dvalues = mix_backward(dout, weights, values)
-    dscores = map(softmax_backward, dweights, weights)  # 0 where masked, as the weight is 0
-    dproducts = [[scale * d for d in row] for row in dscores]
-    dq, dkeys = linear_backward(dproducts, q, keys)
-    return dq, dkeys, dvalues
-
-# %%
 def attention(x, layer, n_head, cache):
-    """All heads: x [T, C], normed -> y [T, C], trace. Appends keys and values to the cache."""
-    queries = linear(x, layer.wq)  # [T, C]
+    """All heads: x [T, C], normed -> y [T, C], trace. Adds keys and values to the cache."""
     keys, values = cache
-    keys.extend(linear(x, layer.wk))  # [T, C] more: [S, C] in all
+    keys.extend(linear(x, layer.wk))  # [S, C] now
     values.extend(linear(x, layer.wv))
-    q, k, v = (split_heads(rows, n_head) for rows in (queries, keys, values))  # [H, T or S, D]
-    outs, weights = zip(*map(attend, q, k, v))  # a call a head, unzipped: [H, T, D], [H, T, S]
-    out = join_heads(outs)  # [T, C]
-    return linear(out, layer.wo), (x, q, k, v, weights, out)
-
-def attention_backward(dy, layer, trace):
-    """Backward of attention, from an empty cache: dy [T, C] -> dx [T, C], dwq, dwk, dwv, dwo."""
-    x, q, k, v, weights, out = trace
-    dout, dwo = linear_backward(dy, out, layer.wo)
-    douts = split_heads(dout, len(q))  # [H, T, D]
-    dq, dk, dv = zip(*map(attend_backward, douts, q, k, v, weights))  # [H, T, D] each
-    # The rows of wq, wk and wv, one after another, are one matrix [3C, C] from x to q, k and v.
-    dqkv = join_heads([*dq, *dk, *dv])  # [T, 3C]
-    dx, dw = linear_backward(dqkv, x, [*layer.wq, *layer.wk, *layer.wv])
-    n = len(layer.wq)
-    return dx, dw[:n], dw[n : 2 * n], dw[2 * n :], dwo
+    q = split_heads(linear(x, layer.wq), n_head)  # [H, T, D]
+    k, v = split_heads(keys, n_head), split_heads(values, n_head)  # [H, S, D]
+    results, weights = [], []
+    for h in range(n_head):
+        result, weights_h = attend(q[h], k[h], v[h])
+        results.append(result)
+        weights.append(weights_h)
+    joined = join_heads(results)  # [T, C]
+    return linear(joined, layer.wo), Trace(x=x, q=q, k=k, v=v, weights=weights, joined=joined)
 
 # %% [markdown]
-# ## 5. Feed-forward
-# Then each position works, on its own, on what it has gathered. Each of 4C = 64 hidden units
-# compares x with its row of `fc1`. The better the match, the more of its row of `fc2` it adds; a
-# match below 0 counts as none, and `mix` skips that row. Without the squared ReLU between them,
-# `fc1` and `fc2` could do no more than one matrix: linear after linear is linear.
+# ## 5. Feed-forward: compare with what was learned, blend what was learned
+# Then each position works alone on what it has gathered. It compares its x with each row of `fc1`,
+# and blends the rows of `fc2`: the better x matches row i of fc1, the more of row i of fc2 is added
+# to it. The 64 pairs of rows (4C, by custom) are the hidden units. This is like attention, but the
+# keys and values do not come from this name. They were learned from all names.
+#
+# A match below 0 counts as 0. Without this bend, fc1 and fc2 could do no more than one matrix, just
+# as 3 · (2 · x) is only 6 · x. A match above 0 is squared, because that was found to learn faster
+# (So et al. 2021). About two thirds of the units are at 0 at any time, and `mix` leaves them out.
 
 # %%
+def squared_relu(x):
+    """y[t][i] = x[t][i]² if x[t][i] > 0, else 0: [T, n] -> [T, n]. 0.5 gives 0.25; -3 gives 0."""
+    return [[0.0 if x_ti <= 0 else x_ti * x_ti for x_ti in x_t] for x_t in x]
+
 def feed_forward(x, layer):
     """All hidden units: x [T, C], normed -> y [T, C], trace."""
     matches = linear(x, layer.fc1)  # [T, C] -> [T, 4C]
-    hidden = list(map(squared_relu, matches))
-    return mix(hidden, layer.fc2), (x, matches, hidden)  # [T, 4C] -> [T, C]
-
-def feed_forward_backward(dy, layer, trace):
-    """Backward of feed_forward: dy [T, C] -> dx [T, C], dfc1, dfc2 [4C, C]."""
-    x, matches, hidden = trace
-    dhidden, dfc2 = mix_backward(dy, hidden, layer.fc2)
-    dmatches = list(map(squared_relu_backward, dhidden, matches))
-    # linear_backward by mix, because much of dmatches is 0:
-    return mix(dmatches, layer.fc1), mix(transpose(dmatches), x), dfc2
+    hidden = squared_relu(matches)
+    return mix(hidden, layer.fc2), Trace(x=x, matches=matches, hidden=hidden)  # [T, 4C] -> [T, C]
 
 # %% [markdown]
 # ## 6. The model
-# A model is its matrices. `Settings` says how large they are, and how to train them.
+# A layer is attention and feed-forward with their six matrices. `forward` is the map of section 2.
 
 # %%
-@dataclass
-class Settings:
-    """What can be changed without changing code."""
-
-    n_embd: int = 16  # length of the vectors inside the model, a multiple of n_head
-    n_head: int = 4  # attention heads
-    n_layer: int = 1  # layers, each of them attention and feed-forward
-    block_size: int = 8  # the largest number of positions, and the longest sample
-    steps: int = 5000  # training steps, one name each
-    lr: float = 0.01  # learning rate: about how far a parameter moves in a step, at first
-    beta1: float = 0.9  # how slowly Adam forgets slopes
-    beta2: float = 0.95  # how slowly Adam forgets squared slopes
-    seed: int = 42  # where random numbers start, from 0 to 2**64 - 1
-    data: str = ""  # file with one name per line (default: names.txt beside this program)
-
-    def __post_init__(self):
-        """Section 11 puts its checks here."""
-
-@dataclass
+@dataclass(repr=False)  # a prompt would print all of its numbers
 class Layer:
     """The matrices of one layer, also called a transformer block."""
-
     wq: list  # [C, C] makes queries
     wk: list  # [C, C] makes keys
     wv: list  # [C, C] makes values
     wo: list  # [C, C] turns what the heads gathered into what is added to x
-    fc1: list  # [4C, C] what each hidden unit compares with
+    fc1: list  # [4C, C] what each hidden unit compares x with
     fc2: list  # [4C, C] what each hidden unit adds to x
 
-@dataclass
+@dataclass(repr=False)
 class Model:
-    """All parameters. A gradient is a Model too: dmodel.wte[i][j] is the slope for wte[i][j]."""
-
+    """All parameters."""
     n_head: int
     wte: list  # [V, C] token embeddings
     wpe: list  # [block_size, C] position embeddings
     layers: list  # of Layer
 
+    def __repr__(self):
+        sizes = f"layers={len(self.layers)}  embd={len(self.wte[0])}  heads={self.n_head}"
+        return f"microgpt  vocab={len(self.wte)}  params={count_parameters(self)}  {sizes}"
+
 def matrices(model):
     """All matrices of a model, always in the same order."""
     return [model.wte, model.wpe] + [w for layer in model.layers for w in vars(layer).values()]
 
+def count_parameters(model):
+    """How many numbers the matrices have."""
+    return sum(len(row) for w in matrices(model) for row in w)
+
+def new_cache(model):
+    """An empty cache: for each layer, the keys and the values of all positions so far."""
+    return [([], []) for _ in model.layers]
+
+def forward(model, tokens, cache):
+    """T ids, at the next free positions -> logits [T, V], trace. Adds to the cache.
+
+    Raises IndexError if there are too few positions, or an id is too large.
+    """
+    start = len(cache[0][0])  # positions taken: keys in the cache of the first layer
+    end = start + len(tokens)
+    if end > len(model.wpe):
+        raise IndexError(f"{end} tokens, but the model has {len(model.wpe)} positions")
+    x = add([model.wte[token] for token in tokens], model.wpe[start:end])  # [T, C]
+    traces = []
+    for layer, layer_cache in pairs(model.layers, cache):
+        y, attention_trace = attention(rmsnorm(x), layer, model.n_head, layer_cache)
+        middle = add(x, y)
+        y, feed_forward_trace = feed_forward(rmsnorm(middle), layer)
+        traces.append(Trace(x=x, middle=middle,
+                            attention=attention_trace, feed_forward=feed_forward_trace))
+        x = add(middle, y)
+    return linear(x, model.wte), Trace(layers=traces, x=x)  # [T, C] -> [T, V]
+
 # %% [markdown]
-# Parameters start at random: hidden units that start alike in both `fc1` and `fc2` would get equal
-# slopes and stay alike. They start small, so that all tokens seem about equally likely. Only `wo`
-# and `fc2` start at 0, as is often done: at first, no layer adds anything to x. Yet they learn:
-# like that of b in section 2, dy · w, their slopes do not depend on them, and are not 0. Only those
-# of `wq`, `wk`, `wv` and `fc1` have the numbers in `wo` or `fc2` as factors, and are 0 in step 0.
+# Why these lines? Without `wpe`, one layer would predict the same after "amy" as after "may": the
+# last letter would blend the same values with the same weights, and a sum has no order. Attention
+# and feed-forward add to x and do not replace it (residual connections), so what a position knew is
+# still there. At the end, x is compared with the rows of `wte`, used a second time (weight tying):
+# the better x matches a token's row, the likelier that token is.
+#
+# In the first layer, a position hands over only its own letter and place. In a second layer
+# (`--n-layer 2`), it hands over what it has gathered, so others can look for "an m after an e".
+#
+# A token costs a multiplication for each number in the matrices, without wpe 3,504 (fewer, as mix
+# leaves units out), and 2C = 32 more for each position that it sees.
+#
+# ## 7. Writing
+# To write a name, start with `<BOS>`, draw a token from the probabilities, make it the next input,
+# and go on until `<EOS>` is drawn or all 8 positions are taken.
+
+# %%
+def generate(model, vocabulary, rng, start="", temperature=1.0):
+    """A name, as text of at most block_size letters, that begins with the text start.
+
+    The logits are divided by the temperature. Above 1, that makes the model bolder; below 1, more
+    cautious: at 0.5, chances of 75% and 25% become 90% and 10%. Raises ValueError if start is too
+    long or has an unknown letter, or if the temperature is not above 0.
+    """
+    if len(start) > len(model.wpe):
+        raise ValueError(f"start may have {len(model.wpe)} characters at most, not {len(start)}")
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, not {temperature}")
+    ids = vocabulary.encode(start)
+    tokens, cache = [BOS, *ids], new_cache(model)  # the prompt goes in at once
+    while len(ids) < len(model.wpe):
+        logits, _ = forward(model, tokens, cache)
+        [probs] = softmax([[logit / temperature for logit in logits[-1]]])
+        token = rng.choice(probs)
+        if token == EOS:
+            break
+        ids.append(token)
+        tokens = [token]
+    return vocabulary.decode(ids)
+
+def look_inside(model, vocabulary, name):
+    """Print what the model expects after each letter of a name, and where each head looks."""
+    tokens = [BOS, *vocabulary.encode(name)][: len(model.wpe)]  # a long name is cut
+    letters = [vocabulary.tokens[token] for token in tokens]
+    logits, trace = forward(model, tokens, new_cache(model))
+    for t, probs in enumerate(softmax(logits)):
+        likeliest = sorted(range(len(probs)), key=lambda i: -probs[i])[:3]
+        shown = [f"{vocabulary.tokens[i]} {probs[i]:.0%}" for i in likeliest if probs[i] > 0.005]
+        print(f"{''.join(letters[: t + 1]):15}", "    ".join(shown))
+    for n, layer in enumerate(trace.layers):
+        for h, weights in enumerate(layer.attention.weights):
+            print(f"\nlayer {n}, head {h}\n     " + "".join(f"{letter:>7}" for letter in letters))
+            for t, letter in enumerate(letters):
+                print(f"{letter:5}" + "".join(f"{weight:7.2f}" for weight in weights[t][: t + 1]))
+
+# %% [markdown]
+# This takes a generator of random numbers, and a model. You may skip both. (Python's `random` would
+# do. The generator below is short, and gives the same numbers in other languages.)
 
 # %%
 class Xoshiro:
-    """The generator xoshiro128+ (Blackman and Vigna 2021), with a seed of 64 bits.
-
-    Python's `random` would do, but programs in other languages can start from these numbers.
-
-    >>> rng = Xoshiro(seed=2**32)
-    >>> rng.state == [0xDEADBEEF, 0xCAFEBABF, 1, 2]
-    True
-    >>> rng.state = [1, 2, 3, 4]  # the reference draws 5, 12295, 25178119, ...
-    >>> round(rng.normal(sigma=1.0), 4) == round(sqrt(-2 * log(6 / 2**32)), 4)
-    True
-    >>> [rng.draw() for _ in range(3)]
-    [25178119, 27286542, 39879690]
-    >>> rng.state = [2**32 - 1, 0, 0, 0]  # the largest draw takes the last weight above 0
-    >>> rng.choice([1.0, 1.0, 0.0])
-    1
-    """
+    """The generator xoshiro128+ (Blackman and Vigna 2021), with a seed of 64 bits."""
 
     def __init__(self, seed):
         high = seed >> 32
@@ -507,117 +460,372 @@ class Xoshiro:
                 return i
         return i  # rounding can carry the dart just past the end
 
+# %%
+def setting(default, meaning):
+    """A field of Settings: its default, and what --help says of it."""
+    return field(default=default, metadata={"meaning": meaning})
+
+@dataclass
+class Settings:
+    """The sizes of a model, and how to train it (sections 13 and 14)."""
+    n_embd: int = setting(16, "C, numbers in the vector of a position, a multiple of n_head")
+    n_head: int = setting(4, "H, attention heads")
+    n_layer: int = setting(1, "layers, each of them attention and feed-forward")
+    block_size: int = setting(8, "positions (the context length); no sample has more letters")
+    steps: int = setting(5000, "training steps, one name each")
+    lr: float = setting(0.01, "learning rate: about the most that a parameter moves in a step")
+    beta1: float = setting(0.9, "how slowly Adam forgets slopes")
+    beta2: float = setting(0.95, "how slowly Adam forgets squared slopes")
+    seed: int = setting(42, "where random numbers start")
+    data: str = setting(None, "file with one name a line (default: names.txt beside this program)")
+
 def init_model(settings, vocab_size, rng):
-    """A new Model, drawn from rng in the order of matrices(model)."""
+    """A new Model, drawn from rng in the order of matrices(model). Section 12 says why so."""
     n = settings.n_embd
 
     def matrix(n_rows, sigma=0.02):
         return [[rng.normal(sigma) for _ in range(n)] for _ in range(n_rows)]
 
-    def layer():  # wo and fc2 are zeros, but they use up draws
-        wq, wk, wv, wo = matrix(n), matrix(n), matrix(n), matrix(n, sigma=0.0)
-        return Layer(wq, wk, wv, wo, fc1=matrix(4 * n), fc2=matrix(4 * n, sigma=0.0))
-
     wte, wpe = matrix(vocab_size), matrix(settings.block_size)
-    return Model(settings.n_head, wte, wpe, [layer() for _ in range(settings.n_layer)])
+    layers = [Layer(wq=matrix(n), wk=matrix(n), wv=matrix(n), wo=matrix(n, sigma=0.0),
+                    fc1=matrix(4 * n), fc2=matrix(4 * n, sigma=0.0))
+              for _ in range(settings.n_layer)]
+    return Model(settings.n_head, wte, wpe, layers)
 
 # %% [markdown]
-# Without the row of `wpe` for the place, one layer would predict the same after "amy" as after
-# "may", as a sum does not know the order of its terms. At the end, x is compared with every row of
-# `wte`, used a second time (weight tying): the better the match, the likelier that token is next.
-#
-# Attention and feed-forward add to x and do not replace it (residual connections): x + f(x) has the
-# slope 1 + f′(x), and the 1 hands slopes back unchanged. Without it, slopes through many layers
-# would be products of their f′(x), which can fade.
+# An untrained model writes noise. Here is all that a trained one knows, a character for each of its
+# parameters: P is 0, Q is 1/19, O is -1/19, and so on. Looking does not help. Load it.
 
 # %%
-def new_cache(model):
-    """For each layer, the keys and the values of all positions so far: none yet."""
-    return [([], []) for _ in model.layers]
+TRAINED = r"""
+EU;McTSW\RPYRROSF[7KHaUUYV@PNRNEOUQEROSUVGRSRUSWBK6DWZJ\m[[ZNQQ\NIDL]_UXT\WWQXKT9S?HaVCTYOU]PYTM
+VXPLNOMNeXPSQ\NNHZ?Sb_FUa`QPPSMA=LBG`iM`]WW[OYVHBUDTSSX_\XPOWPVMIQRKP`PPSYPVLV\KJXIS[iQbXHJHLU\F
+FMHVW^N_\QO_QXJSOOOW[[JLTZ@MWRMTETDYTYWOSLTNU]TPK[HURYPPUQWQISEOO^PI`^CVXTZTNROTDX7KUlClrUYJZSQK
+MIAN`SMRSOMNCOSGDQGMY[RW`VMILGSPNY<MdUL\LeVRGSRSLRJRipTRfOU\SRUKFN?SeaGNWgXKVTXRDM?OsSSSSgGPSZIA
+FR;I[`JcTTLITWRBJS=MWULYPSO[]NSJ#Y1Gky?SUcW[OWJCXS\QQHVMGIJIKVNq[RUSaJQGLMPOSGRKSD`N<LTINQORKFMc
+ZQ]TI?UK=QHOOJOOMHMINDWKILDPHRHLSNJS<BXLGH=RUIG@KSAPHC_KWMHBZ\=TIVHFDK]O@BLYSRPAQILMYNTRLHYOJJ?Y
+MYRTLUHPSUILVW[IMNHK]RNZOJ\NQJDRQMPYWKPFE]KZRGMUZZUKIKR[ZIJFTQNSDQQUNO]JGQDNMPRJ\GTFKPNENPMWIJPX
+VHYJGTOOQTNYNEYPQLZF@LQQ[WH^INVOUfMWUNOFIJREHRNJGEQEAKVWYUE[KLRO>LGVRIYTLPKCCSIRU\S\ISWISMOM^OQE
+SRLFUQMYMAP\VRRQJEHOPHUVN@SILWEWYSQTXVATNXPSLHMIPH[[OYCDXZU]OQQTPTKFRGXRFMIEMPRNKD[TNVD@RZNPGUXX
+KIB[[XOOQWULRLSGQIWSSMEQD`PUHQZOLZ?MNMP[UPSPZFLGUGQUYNUQDEMWPSUOULSS^XKPFIMMPPURSA^QFRKNLQY[EMUR
+=S@WYWNZTZQANRVM[F^OLTHLPOW]JMMR]RRMZVHQUUUWRMIKLLQ=KPHNGQPNFG\VNFOZNLRLGULKTGVILQ?YKLZ]RSLIMGMN
+VR\NUNN@JQOXM]PUSIKKOMSWOVRQSOKMHPPPQLS]YVKNQQUOVUQJQQPKOMKRJQXPTPJQPISQKTVFPKORUQVROROOTIXQULUN
+ONMJQXKLQMYNRRcONJTSRO[KJWTNXNWQMOMMNSUMVJNNQPSQQRSVRTKPNDNJRSORMNPMQNURRPLTLPZJSKPQQSLRILIJQKQQ
+PTTLNYJUOKYMNKTSOULTNGOLKLDKOP@NORRPRXQOLSRPKRTMNTMTQMVBS[XJGRPNOMNRNKQMORMTZKPQRRPPMOQRLRONNNNO
+QPQVNKNROKKURMTSLVOPJSORSNRONPRPPPMSNSMQKTIVMQMQIKVQV_PVUIOLIQRKMMMUOMNPKSNLTKSTLRPROPIQUQTTQQMP
+TTOQVQQMLNUUWMGOOTRQMRLQTKPWSLMSSMMOOPNOTQQPONNSPMONXYONPLITDYIOSNJTWSWRPLPMOUMPLCYRWNJTKOQLQRRO
+VXRYPWJRORJGSJHMRTMTQPUNQNROXV\OPVTKOTTTMPOCFQLPOLIUQQRUNKSOVUMPEJNNLVJJMPWUVYVMUFSOTIVRGLULS\OT
+DPOEMMRUVOSQYJWLIJR_IPZQJDVIR[SSSLOSPHDLKBPKEUOOIMFTRVKYPUQKSUPMFHLUMOWSODOM`SNSOWEQNZNTUMTS]RLJ
+PQ<FKGQYS=MPROJINNEOHNXLKTO[WSEIKCONTOKTSONLWRWQGLORPVEHONQQLZVR\ZTVNLOORLNSWVPG>NKQJYUPTHJWSTXL
+TM@UJMSMRWQMYWJNEQMMM\DOLXSV\L[KUTWJNIOOHOVSXLTRMJPYKXQWOWNXNISQGGKRLMSWQUMGPXMHJF@PKLP^URWUUOQU
+SZRSVQNSMYUOJSRSTIJRPOO[WNL]OZJMGKMOWSDNUYQULRPVUNHGXWLNCVVXNTWNZQTRIMIIGNMYO_JRPQIMMMU]LSRU`PSI
+CMKVOJUWUHVJ[SROOLNWVRHPSYLM[PWNSYOXQNTZKWZNITKLXUMLWOKUPTYORMNPLOPPSVR[UPREQNYNLRJUQQXMDIPNYTVO
+TQJWLQPQKSKZ[YRNHMJSNWHPOQWRRQSNMRHUORUKGQTORQGKRHPPIVFaPUQWRLPVEHQJIQHWTSQ^OL[LKLKTNSOTLJUORRSP
+ILGPSUHUJFRETRRGHRG9OYNTRUOZPOJOPPWFOOTOXOOOWQOWNPLRHMOQ_\MK\NGNJOJTRUHRPPYXTRQMRMSWORSNHZWSRL\P
+EOARSTGPOMQIQMNOPTEQROSUMKURSNLHYZFMPYK[TUUMQOXQVPTKDHRTRMUWNPISHOFYQN\KTRQS[QYQMDNWQNFIN\IBOQDR
+IMLTSKWQFUGPJJLIPOHPLZBWYNQNRTTRSNL[KKLPPMWLSTPOIKGQRVHPONZVTTRMTQMVOSUXNSVVRKKFMQ=IXLIMHSNOOPQL
+FGWMSRSQXZN\LTOLXZWIUPKTRTPYNSVLKLQSNaWUZNRQSMYSFKMOOWQTTN[UOMGQYRQPIOSOHWKWaUUIMOL`TNWKNNIRRNHN
+VPMNFOVLCCLPYLMQMYZRKMMSLOPSSSSOXJSMIPO[QO_EWWKOOPTUOTHOPM[VUTJaSKNGNIMTNKTUQJSGNUOSS\TLZPVNNZOH
+S@NBRQXSGGLTPIQPSJQDHNVULQOPUPQLPKUXIJ[JTPVPO\VFPSVUMVHVTZXOKOVLAGMSKY^SWSQFLHSOYWVQFIVOKQKQNLGV
+PNUYLVLNQ^UMGOWJOIGMVILSNKPGXOFLMXV[OTCLNRRJ[VX\NYOR>TT@RTJFWVQJTTNRTPONDOFITHJSUQVNKNVNLJWP=QEM
+JFAIGQQMKLIBVHJKYVTORMMNGNQQ\QAVNOUPFWRKUZLVITRFRLRVTJTR?KJSYIRHJHTVJLKRTTMEHRVJXSUOHBVLPHOCPQIP
+UIUGEHPTNIMQSMTFRLV]IJQSObMKVKSKSTOSQYJIDNQCJFIRSGMTNF\^ISSTVWKMTPU[HNSSIZQPSWPDSOTPMRUFWSRZRVUG
+PW]YCMWOXPRLINVDKSWQLFPRRSDLOINNZTV>TJLNBMSQSIQWQNQBNUSNALLRRGRUSRROXSJVCSXYQOLYQTWNOLSQQJTOQLKR
+QUdPKNOOGPOJJHPSYN`MRIIQPXNMZPYXQJOSQQQRDIRE\JUTSRVIMSPLORPNVLPOVZTCRNP^MDQOZ@KYPUTLIKMG[\YM?LDS
+IHYWLMFRMRYGLWPJVNKSMYFNUYEMWLOCTLVKOOQMNNNNOPIXPOPLSRRTRRW=IFWTPSSCIQWTMHQP\JSPKT`VOPMSNTPSXMUR
+MQTQGHUZUURJKPZHZLDSYLBNGRZJJMJT]JXBDHTMGKNYQRPVXNWHLPPPMOJb[NYMT_QANOMVQL[\NWQPVURCJLMNUQVUWPUO
+SWOMNSQYJXVRQTRQXMVLRNQNOIMTSRGWQS^[MNNQNXSKRHNORZRRNVSSIR[]QFQONLOFQGKKQH[XO]RMHIJZRBPAEMNMSLOY
+VDSRSLMVMQVUGT:VLFLWLTTUTQWLGLFTTVODN[Q_JLWVJSMKVSXCNOPYQPR\SQXNNONTKHiO?IQNOKOQ
+"""
 
-def forward(model, tokens, cache):
-    """T ids, put at the next free positions -> logits [T, V], trace. Adds to the cache.
+# %%
+def load(model, text):
+    """Set all parameters of a model, in the order of matrices(model), from a text such as TRAINED.
 
-    Raises IndexError if no position is left or an id is too large. Negative ids count from the end.
+    >>> vocabulary, rng = Vocabulary(NAMES), Xoshiro(seed=42)
+    >>> model = init_model(Settings(), len(vocabulary.tokens), rng)
+    >>> generate(model, vocabulary, rng)
+    'm<BOS>kv<BOS>tpl'
+    >>> load(model, TRAINED)
+    >>> rng = Xoshiro(seed=7)
+    >>> " ".join(generate(model, vocabulary, rng) for _ in range(12))
+    'sann harry josh lucy willla lila isaar isaar maria dyliel george luna'
+    >>> [generate(model, vocabulary, Xoshiro(seed=7), "ju", t) for t in (0.3, 1.0, 2.0)]
+    ['juby', 'juke', 'junah']
+    >>> look_inside(model, vocabulary, "emma")  # doctest: +ELLIPSIS
+    <BOS>           l 11%    e 11%    m 11%
+    ...
+    layer 0, head 1
+           <BOS>      e      m      m      a
+    <BOS>   1.00
+    ...
     """
-    start = len(cache[0][0])  # the positions that are taken: keys in the first layer
-    x = [add(model.wte[token], model.wpe[start + t]) for t, token in enumerate(tokens)]  # [T, C]
-    traces = []
-    for layer, layer_cache in zip(model.layers, cache):
-        y, attention_trace = attention(list(map(rmsnorm, x)), layer, model.n_head, layer_cache)
-        middle = list(map(add, x, y))
-        y, feed_forward_trace = feed_forward(list(map(rmsnorm, middle)), layer)
-        traces.append((x, attention_trace, middle, feed_forward_trace))
-        x = list(map(add, middle, y))
-    return linear(x, model.wte), (traces, x)  # [T, C] -> [T, V]
+    numbers = [(ord(character) - 80) / 19 for character in "".join(text.split())]
+    if len(numbers) != count_parameters(model):
+        raise ValueError(f"{len(numbers)} numbers for {count_parameters(model)} parameters")
+    for w in matrices(model):
+        for row in w:
+            row[:], numbers = numbers[: len(row)], numbers[len(row) :]
 
 # %% [markdown]
-# ## 7. The way back, and the proof
-# `backward` is `forward` in reverse, from the logits through the layers to the embeddings. Each
-# step hands its dx to the one before. The examples check it by nudging every parameter of a small
-# model. In a framework such as PyTorch you would write only forward: it records each operation as
-# it runs, and `loss.backward()` runs their backwards in reverse.
+# That is a GPT, and all that one does when it writes.
+#
+# # Part two: how it learns
+#
+# ## 8. Loss and slopes
+# Now forget the 3,632 characters. To grow them from noise takes five lines, for name after name:
+#
+#     logits, trace = forward(model, inputs, new_cache(model))     guess every next token
+#     loss, probs = cross_entropy(logits, targets)                 how wrong was that?
+#     dlogits = cross_entropy_backward(probs, targets)             which scores should rise or fall,
+#     dmodel = backward(model, inputs, dlogits, trace)             and which parameters?
+#     adam.update(model, dmodel, step)                             a small step that way
+#
+# All letters of the name go in, however wrong the guesses before them were (teacher forcing).
+#
+# How wrong is a guess? Its surprise is -ln p, where p is the probability of the token that came: 0
+# if p = 1, 0.69 if p = 1/2, and ln 27 = 3.30 if all 27 tokens seemed equally likely. The loss is
+# the mean surprise over the T guesses. (Why a logarithm? The probability of a name is the product
+# of the probabilities of its tokens. ln makes it a sum, so that each token has its own share.)
+#
+# To learn is to change the parameters so that the loss falls. That takes slopes (derivatives): how
+# fast does the loss change with one parameter, while all others stay as they are? If the slope is
+# positive, a little less of that parameter lowers the loss; if negative, a little more. All slopes
+# together are the gradient, and a small enough step against it lowers the loss.
+#
+# Slopes follow the chain rule. If y changes twice as fast as w, and the loss three times as fast as
+# y, then the loss changes six times as fast as w: along a path, slopes multiply. If w acts on the
+# loss by several paths, a nudge of w sends a change down each of them, and slopes add up. Below, w
+# acts on z by two paths. Values are computed downwards, then slopes from the loss back. Everywhere,
+# `dx` is the slope of the loss with respect to x, and has the shape of x.
 
 # %%
+def two_parameters(w, b):
+    """Numbers w, b -> loss, dw, db. A nudge checks dw, and a small step lowers the loss:
+
+    >>> loss, dw, db = two_parameters(2.0, 3.0)
+    >>> nudged, _, _ = two_parameters(2.001, 3.0)
+    >>> round(nudged - loss, 4), round(0.001 * dw, 4)
+    (0.016, 0.016)
+    >>> lower, _, _ = two_parameters(2.0 - 0.01 * dw, 3.0 - 0.01 * db)
+    >>> loss, round(lower, 2)
+    (4.0, 1.47)
+    """
+    y = w * b  # 2 · 3 = 6
+    z = y + w  # 6 + 2 = 8
+    loss = (z - 6) ** 2  # 4
+
+    dz = 2 * (z - 6)  # 4
+    dy = dz  # 4, as z = y + w has slope 1 with respect to y
+    db = dy * w  # 8, as y = w · b has slope w with respect to b
+    dw = dz + dy * b  # 4 + 12 = 16: one path straight to z, one through y
+    return loss, dw, db
+
+# %% [markdown]
+# Look at `db = dy * w`: slopes need values from the way forward. So each forward keeps a trace.
+#
+# One could find every slope by a nudge: 3,632 more forward passes. The way back finds them all at
+# once, and costs about two forward passes. This is backpropagation. What should fall is the mean
+# loss over all names, whose gradient takes 92 ways back. The gradient of one name is a rough guess
+# at it, good enough for a small step, so a step follows every name. (If the names came in random
+# order, this would be stochastic gradient descent. Here they take turns.)
+#
+# ## 9. Back through each operation
+# Each operation y = f(x) has a backward: given dy, it returns dx. They come in the order in which
+# slopes flow. The first is **cross-entropy**. At one position, with Z = Σ_k e^logits[k],
+#
+#     loss = -ln(e^logits[target] / Z) = ln Z - logits[target]
+#
+# ln Z changes with Z by 1/Z, and e^x is its own slope. So for logits[i], the first term has the
+# slope e^logits[i] / Z = probs[i], and the second has -1 if i is the target, else 0. The gradient
+# is what the model said minus what was true. It said [0.7, 0.2, 0.1], and token 2 came: [0, 0, 1].
+# Then dlogits is [0.7, 0.2, -0.9]. A step against it raises the score of the target and lowers the
+# others, most of all the one that seemed likeliest. (For the mean, all is divided by T.)
+
+# %%
+def cross_entropy(logits, targets):
+    """The loss: logits [T, V], T ids -> the mean of -ln p(target) (a number), probs [T, V]."""
+    probs = softmax(logits)
+    # A p that rounds to 0 has no logarithm; 5e-324 is the smallest float above 0.
+    losses = [-log(probs_t[target] or 5e-324) for probs_t, target in pairs(probs, targets)]
+    return sum(losses) / len(losses), probs
+
+def cross_entropy_backward(probs, targets):
+    """Backward of cross_entropy: probs [T, V], T ids -> dlogits [T, V].
+
+    >>> cross_entropy_backward([[0.7, 0.2, 0.1]], targets=[2])
+    [[0.7, 0.2, -0.9]]
+    """
+    dlogits = [[p / len(targets) for p in probs_t] for probs_t in probs]
+    for dlogits_t, target in pairs(dlogits, targets):
+        dlogits_t[target] -= 1 / len(targets)
+    return dlogits
+
+# %% [markdown]
+# **linear** compares: y[t][i] = Σ_j w[i][j] x[t][j]. Take two positions, and some dy:
+#
+#     x = [2, 3]     w = [1, 4]     y = [14, 28]     dy = [10, 100]
+#         [1, 0]         [5, 6]         [ 1,  5]          [ 0,   1]
+#
+# x[0][0] acts on y[0][0] with slope 1 and on y[0][1] with slope 5: two paths, so slopes add up. And
+# w[1][0] acts on y[0][1] with slope 2 and, at the other position, on y[1][1] with slope 1:
+#
+#     dx[0] = 10 · [1, 4] + 100 · [5, 6] = [510, 640]
+#     dw[1] = 100 · [2, 3] +  1 · [1, 0] = [201, 300]
+#
+# Both are blends. dx[0] blends the rows of w, with the weights dy[0]. dw[1] blends the rows of x,
+# with the weights in column 1 of dy.
+#
+# **mix** blends: y[t][j] = Σ_i weights[t][i] rows[i][j]. With weights [10, 0], rows [3, 4] and
+# [5, 6], and dy = [1, 2]: weights[1] acts on y[0] with slope 5 and on y[1] with slope 6, so its
+# slope is 1 · 5 + 2 · 6 = 17, the dot product of dy and rows[1]. That is a comparison. The slopes
+# for rows[0] are 10 · [1, 2], a blend again.
+#
+# On the way back, compare becomes blend, and blend becomes compare. A GPT learns with the same two
+# operations with which it writes.
+
+# %%
+def transpose(rows):
+    """Rows become columns: [m, n] -> [n, m]."""
+    return [list(column) for column in zip(*rows)]
+
+def linear_backward(dy, x, w):
+    """Backward of linear: dy [T, m], x [T, n], w [m, n] -> dx [T, n], dw [m, n].
+
+    dx[t][j] = Σ_i dy[t][i] w[i][j], which is mix(dy, w)
+    dw[i][j] = Σ_t dy[t][i] x[t][j], which is mix(transpose(dy), x)
+
+    With no zeros to leave out, the same sums are faster as dot products with columns.
+
+    >>> linear_backward([[10.0, 100.0], [0.0, 1.0]], x=[[2.0, 3.0], [1.0, 0.0]],
+    ...                 w=[[1.0, 4.0], [5.0, 6.0]])
+    ([[510.0, 640.0], [5.0, 6.0]], [[20.0, 30.0], [201.0, 300.0]])
+    """
+    return linear(dy, transpose(w)), linear(transpose(dy), transpose(x))
+
+def mix_backward(dy, weights, rows):
+    """Backward of mix: dy [T, n], weights [T, m], rows [m, n] -> dweights [T, m], drows [m, n].
+
+    >>> mix_backward([[1.0, 2.0]], weights=[[10.0, 0.0]], rows=[[3.0, 4.0], [5.0, 6.0]])
+    ([[11.0, 17.0]], [[10.0, 20.0], [0.0, 0.0]])
+    """
+    return linear(dy, rows), mix(transpose(weights), dy)
+
+# %% [markdown]
+# **softmax** is y[i] = e^x[i] / Z with Z = Σ_k e^x[k]. The quotient rule gives its slope for x[j]:
+#
+#     if i = j    (e^x[i] Z - e^x[i] e^x[i]) / Z² = y[i] - y[i] y[i]
+#     if not      (0 - e^x[i] e^x[j]) / Z²        = -y[i] y[j]
+#
+# x[j] acts on every y[i]. So multiply by dy[i] and add up over i:
+#
+#     dx[j] = dy[j] y[j] - Σ_i dy[i] y[i] y[j] = y[j] (dy[j] - Σ_i dy[i] y[i])
+#
+# The sum is the mean of dy, weighted by y. With y = [0.25, 0.75] and dy = [4, 8] the mean is 7, and
+# dx = [0.25 · -3, 0.75 · 1] = [-0.75, 0.75].
+#
+# **rmsnorm** is y[i] = r x[i] with r = u^(-1/2) and u = Σ_i x[i]² / n + 1e-5. x[j] acts on y[j]
+# directly, with slope r, and through r on every y[i]. The slope of r with respect to x[j] is
+#
+#     -1/2 u^(-3/2) · 2 x[j] / n = -r³ x[j] / n
+#
+# and so dx[j] = r dy[j] - Σ_i dy[i] x[i] · r³ x[j] / n. With x = [3, 4, 0, 0], r is 1 / 2.5 = 0.4;
+# with dy = [1, 0, 0, 0], the sum is 3; and dx[0] = 0.4 - 3 · 0.064 · 3 / 4 = 0.256.
+#
+# **squared_relu** has the slope 2 x[i], or 0 where x[i] < 0. **add** has the slope 1 for both of
+# its inputs: it hands dy on to both, and needs no function.
+
+# %%
+def softmax_backward(dy, y):
+    """Backward of softmax, from its output: dy [T, n], y [T, n] -> dx [T, n].
+
+    >>> softmax_backward([[4.0, 8.0]], y=[[0.25, 0.75]])
+    [[-0.75, 0.75]]
+    """
+    dx = []
+    for dy_t, y_t in pairs(dy, y):
+        mean = dot(dy_t, y_t)
+        dx.append([y_ti * (dy_ti - mean) for dy_ti, y_ti in zip(dy_t, y_t)])
+    return dx
+
+def rmsnorm_backward(dy, x):
+    """Backward of rmsnorm: dy [T, n], x [T, n] -> dx [T, n].
+
+    >>> dx = rmsnorm_backward([[1.0, 0.0, 0.0, 0.0]], x=[[3.0, 4.0, 0.0, 0.0]])
+    >>> [[round(dx_ti, 3) for dx_ti in dx_t] for dx_t in dx]
+    [[0.256, -0.192, 0.0, 0.0]]
+    """
+    dx = []
+    for dy_t, x_t in pairs(dy, x):
+        r = 1 / sqrt(dot(x_t, x_t) / len(x_t) + 1e-5)
+        through_r = dot(dy_t, x_t) * r**3 / len(x_t)
+        dx.append([r * dy_ti - through_r * x_ti for dy_ti, x_ti in zip(dy_t, x_t)])
+    return dx
+
+def squared_relu_backward(dy, x):
+    """Backward of squared_relu: dy [T, n], x [T, n] -> dx [T, n]."""
+    return [[0.0 if x_ti <= 0 else 2 * x_ti * dy_ti for dy_ti, x_ti in pairs(dy_t, x_t)]
+            for dy_t, x_t in pairs(dy, x)]
+
+# %% [markdown]
+# ## 10. Back through the model
+# Each function goes through its forward from the last line to the first. Comments quote it.
+
+# %%
+def attend_backward(dresult, q, keys, values, weights):
+    """Backward of attend, for T = S: dresult [T, D] -> dq, dkeys, dvalues, [T, D] each.
+
+    A key was compared with its own query and all later ones, so dkeys is complete only when the
+    slopes of all of them have been added up. linear_backward does that.
+    """
+    scale = 1 / sqrt(len(q[0]))
+    dweights, dvalues = mix_backward(dresult, weights, values)  # mix(weights, values)
+    dscores = softmax_backward(dweights, weights)  # softmax; 0 where masked, as the weight is 0
+    dproducts = [[scale * dscore for dscore in dscores_t] for dscores_t in dscores]
+    dq, dkeys = linear_backward(dproducts, q, keys)  # all the dot(q_t, key) are linear(q, keys)
+    return dq, dkeys, dvalues
+
+def attention_backward(dy, layer, trace):
+    """Backward of attention, from an empty cache: dy [T, C] -> dx [T, C], dwq, dwk, dwv, dwo."""
+    djoined, dwo = linear_backward(dy, trace.joined, layer.wo)  # y = linear(joined, layer.wo)
+    dq, dk, dv = [], [], []
+    for h, dresult in enumerate(split_heads(djoined, len(trace.q))):  # joined = join_heads(results)
+        q, k, v, weights = trace.q[h], trace.k[h], trace.v[h], trace.weights[h]
+        dq_h, dk_h, dv_h = attend_backward(dresult, q, k, v, weights)  # attend(q[h], k[h], v[h])
+        dq.append(dq_h)
+        dk.append(dk_h)
+        dv.append(dv_h)
+    dx_q, dwq = linear_backward(join_heads(dq), trace.x, layer.wq)  # q = split_heads(linear(x, wq))
+    dx_k, dwk = linear_backward(join_heads(dk), trace.x, layer.wk)
+    dx_v, dwv = linear_backward(join_heads(dv), trace.x, layer.wv)
+    return add(add(dx_q, dx_k), dx_v), dwq, dwk, dwv, dwo  # x acts by three paths
+
+def feed_forward_backward(dy, layer, trace):
+    """Backward of feed_forward: dy [T, C] -> dx [T, C], dfc1, dfc2 [4C, C]."""
+    dhidden, dfc2 = mix_backward(dy, trace.hidden, layer.fc2)  # y = mix(hidden, layer.fc2)
+    dmatches = squared_relu_backward(dhidden, trace.matches)  # hidden = squared_relu(matches)
+    # matches = linear(x, layer.fc1), but two thirds of dmatches are 0, so blending is faster:
+    return mix(dmatches, layer.fc1), mix(transpose(dmatches), trace.x), dfc2
+
 def backward(model, tokens, dlogits, trace):
     """Backward of forward, from an empty cache: T ids, dlogits [T, V] -> the gradient, a Model."""
-    traces, x = trace
-    dx, dwte = linear_backward(dlogits, x, model.wte)
+    dx, dwte = linear_backward(dlogits, trace.x, model.wte)  # logits = linear(x, model.wte)
     dlayers = []
-    for layer, layer_trace in zip(reversed(model.layers), reversed(traces)):
-        x, attention_trace, middle, feed_forward_trace = layer_trace
-        # x and middle act on the loss by two paths: straight on, and through rmsnorm.
-        dnormed, dfc1, dfc2 = feed_forward_backward(dx, layer, feed_forward_trace)
-        dx = list(map(add, dx, map(rmsnorm_backward, dnormed, middle)))
-        dnormed, dwq, dwk, dwv, dwo = attention_backward(dx, layer, attention_trace)
-        dx = list(map(add, dx, map(rmsnorm_backward, dnormed, x)))
+    for layer, kept in zip(reversed(model.layers), reversed(trace.layers)):
+        # x = add(middle, y), where y = feed_forward(rmsnorm(middle)): two paths from middle
+        dnormed, dfc1, dfc2 = feed_forward_backward(dx, layer, kept.feed_forward)
+        dmiddle = add(dx, rmsnorm_backward(dnormed, kept.middle))
+        # middle = add(x, y), where y = attention(rmsnorm(x)): two paths from x
+        dnormed, dwq, dwk, dwv, dwo = attention_backward(dmiddle, layer, kept.attention)
+        dx = add(dmiddle, rmsnorm_backward(dnormed, kept.x))
         dlayers.insert(0, Layer(dwq, dwk, dwv, dwo, dfc1, dfc2))
-    for token, dx_t in zip(tokens, dx):  # x[t] was wte[token] + wpe[t]
-        dwte[token] = add(dwte[token], dx_t)
-    dwpe = dx + [[0.0] * len(row) for row in model.wpe[len(dx) :]]
+    for token, dx_t in pairs(tokens, dx):  # x = wte[token] + wpe[t]: the second use of wte
+        dwte[token] = [a + b for a, b in zip(dwte[token], dx_t)]
+    dwpe = dx + [[0.0] * len(row) for row in model.wpe[len(dx) :]]  # places beyond the name: 0
     return Model(model.n_head, dwte, dwpe, dlayers)
 
-# %%
 def loss_and_gradient(model, tokens):
-    """Forward and backward for one name: T+1 ids -> loss (a number), dmodel (a Model).
-
-    Is all this right? Take a small model, with random numbers where zeros would hide mistakes:
-
-    >>> rng, tokens = Xoshiro(seed=7), [0, 4, 5, 5, 2, 1]
-    >>> model = init_model(Settings(n_embd=4, n_head=2, n_layer=2, block_size=6), 6, rng)
-    >>> for w in matrices(model):
-    ...     for row in w:
-    ...         row[:] = [rng.normal(sigma=0.5) for _ in row]
-
-    All tokens at once, as in training, and one by one, as in sampling, have equal logits:
-
-    >>> logits, trace = forward(model, tokens, new_cache(model))
-    >>> cache = new_cache(model)
-    >>> [forward(model, [token], cache)[0][0] for token in tokens] == logits
-    True
-
-    wte is used twice, and its slopes add up: those of the end go to every row, those of the start
-    to the rows of tokens, all but that of id 3. (Any dlogits will do; here, the logits.)
-
-    >>> _, dwte_at_end = linear_backward(logits, trace[1], model.wte)
-    >>> dwte = backward(model, tokens, logits, trace).wte
-    >>> [i for i in range(6) if dwte[i] == dwte_at_end[i]]
-    [3]
-
-    Each parameter, if nudged, changes the loss as its slope says:
-
-    >>> loss, dmodel = loss_and_gradient(model, tokens)
-    >>> errors = []
-    >>> for w, dw in zip(matrices(model), matrices(dmodel)):
-    ...     for row, drow in zip(w, dw):
-    ...         for j, slope in enumerate(drow):
-    ...             row[j] += 1e-7
-    ...             nudged, _ = loss_and_gradient(model, tokens)
-    ...             row[j] -= 1e-7
-    ...             errors.append(abs((nudged - loss) / 1e-7 - slope))
-    >>> len(errors), max(errors) < 1e-5
-    (432, True)
-    """
+    """One name forward and back: T+1 ids -> loss (a number), dmodel (a Model)."""
     inputs, targets = tokens[:-1], tokens[1:]
     logits, trace = forward(model, inputs, new_cache(model))
     loss, probs = cross_entropy(logits, targets)
@@ -625,40 +833,96 @@ def loss_and_gradient(model, tokens):
     return loss, backward(model, inputs, dlogits, trace)
 
 # %% [markdown]
-# ## 8. Adam
+# Here is the other reason for residual connections: x + f(x) has the slope 1 + f′. The 1 hands
+# slopes back as they are, through any number of layers. Without it they would be products of many
+# f′, and could fade to nothing.
+#
+# ## 11. Is all this right?
+# You need not take two sections of derivatives on trust. Nudge a parameter, and see whether the
+# loss changes as its slope says. Do so with every parameter, and again after each change of yours.
+# (In PyTorch, sections 9 and 10 are one line, `loss.backward()`: it records each operation as it
+# runs, and knows the backward of each.)
+
+# %%
+def check_gradient(model, tokens, nudge=1e-6):
+    """The largest difference between a slope and what nudges show: T+1 ids -> a number.
+
+    This model has two layers, and random numbers even where training starts with 0. A difference
+    below 1e-8 is all rounding:
+
+    >>> rng, tokens = Xoshiro(seed=7), [0, 4, 5, 5, 2, 1]
+    >>> model = init_model(Settings(n_embd=4, n_head=2, n_layer=2, block_size=6), 6, rng)
+    >>> for w in matrices(model):
+    ...     w[:] = [[rng.normal(sigma=0.5) for _ in row] for row in w]
+    >>> check_gradient(model, tokens) < 1e-8
+    True
+
+    All tokens at once, as in training, and one by one, as in writing, have equal logits:
+
+    >>> logits, _ = forward(model, tokens, new_cache(model))
+    >>> cache = new_cache(model)
+    >>> [forward(model, [token], cache)[0][0] for token in tokens] == logits
+    True
+    """
+    def loss():
+        logits, _ = forward(model, tokens[:-1], new_cache(model))
+        return cross_entropy(logits, tokens[1:])[0]
+
+    _, dmodel = loss_and_gradient(model, tokens)
+    largest = 0.0
+    for w, dw in pairs(matrices(model), matrices(dmodel)):
+        for row, drow in pairs(w, dw):
+            for j, value in enumerate(row):
+                row[j] = value + nudge
+                above = loss()
+                row[j] = value - nudge
+                below = loss()
+                row[j] = value
+                largest = max(largest, abs((above - below) / (2 * nudge) - drow[j]))
+    return largest
+
+# %% [markdown]
+# ## 12. The start
+# Parameters start at random, because two hidden units that started alike, in fc1 and in fc2, would
+# get equal slopes in every step and stay alike. They start small, so that all tokens are about
+# equally likely: the first loss is nearly ln 27.
+#
+# `wo` and `fc2` start at 0, so that at first no layer adds anything to x. (At this size, that makes
+# no sure difference.) How can they leave 0? Take y = fc2 · h with h = fc1 · x, single numbers. Then
+# dfc2 = dy · h, which is not 0, and dfc1 = dy · fc2 · x, which is 0 in step 0 and not after it. If
+# fc1 were 0 too, so would be h, and both slopes, in every step: nothing would ever move. wo is like
+# fc2 here, and wq, wk and wv are like fc1.
+#
+# ## 13. Adam
 # How far should a parameter move against its slope g? Slopes are noisy, as each comes from one
 # name, and of very different sizes. Adam (Kingma and Ba 2015, Algorithm 1) keeps two averages for
-# each parameter, of g and of g², and changes it by
+# each parameter, of g and of g², and changes the parameter by
 #
-#     -lr · average(g) / (√average(g²) + 1e-8)
+#     -lr · average(g) / (√average(g²) + 1e-8)          1e-8 prevents 0 / 0
 #
-# (1e-8 prevents 0 / 0.) If g stays the same, the quotient is ±1 and the step lr long, however large
-# g is. If g keeps changing sign, it cancels in the average of g but not of g²: a short step.
-#
-# Both averages forget: the newest g has weight 1, the one before it β, then β², and so on, with β a
-# little below 1 (beta1 for g, beta2 for g²). With β = 0.9, the average of 3 and then 5 is
-# (0.9 · 3 + 5) / (0.9 + 1). In general, it is total / n, with
+# If g stays the same, the quotient is ±1 and the step lr long, however large g is. If g keeps
+# changing sign, it cancels in the average of g but not of g²: a short step. Both averages forget:
+# the newest g has the weight 1, the one before it β, then β², and so on, with β a little below 1.
+# With β = 0.9, the average of 3, then 5, is (0.9 · 3 + 5) / (0.9 + 1). In general, it is total / n:
 #
 #     total = β · total + g                 in every step, from 0 on
 #     n     = 1 + β + β² + … + β^step       the sum of the weights
-#           = (1 - β^(step+1)) / (1 - β)    as (1 + β + β²)(1 - β) = 1 - β³
+#           = (1 - β^(step+1)) / (1 - β)
 #
-# (Dividing by n includes the paper's bias correction.) The learning rate falls from lr to 0 in a
-# straight line, so that the parameters settle in the end, despite the noise of single names.
+# (Dividing by n is the paper's bias correction.) The learning rate lr falls to 0 in a straight
+# line, so that the parameters settle in the end, despite the noise.
 
 # %%
 class Adam:
     """The two totals for each parameter of a model, and the update that uses them.
 
-    By hand, two steps of a model of two numbers; lr is 0.01, then 0.005; n is 1, then 1 + β:
+    Two steps of one parameter by hand; lr is 0.01, then 0.005; n is 1, then 1 + β:
 
-    >>> model = Model(1, wte=[[1.0]], wpe=[[1.0]], layers=[])
+    >>> model = Model(1, wte=[[1.0]], wpe=[], layers=[])
     >>> adam = Adam(model, Settings(steps=2))
-    >>> adam.update(model, Model(1, wte=[[3.0]], wpe=[[1e-8]], layers=[]), step=0)
-    >>> round(model.wte[0][0], 6), round(model.wpe[0][0], 6)  # 1 - 0.01 · 3 / √9, 1 - 0.01 / 2
-    (0.99, 0.995)
-    >>> adam.update(model, Model(1, wte=[[0.0]], wpe=[[0.0]], layers=[]), step=1)
-    >>> round(model.wte[0][0], 6)  # 0.99 - 0.005 · (0.9 · 3 / 1.9) / √(0.95 · 9 / 1.95)
+    >>> adam.update(model, Model(1, wte=[[3.0]], wpe=[], layers=[]), step=0)
+    >>> adam.update(model, Model(1, wte=[[0.0]], wpe=[], layers=[]), step=1)
+    >>> round(model.wte[0][0], 6)  # 1 - 0.01 · 3/√9 - 0.005 · (0.9 · 3/1.9) / √(0.95 · 9/1.95)
     0.986607
     """
 
@@ -682,91 +946,89 @@ class Adam:
                     row[j] -= rate * total_j / (sqrt(square_j / n2) + 1e-8)
 
 # %% [markdown]
-# ## 9. Sampling and training
-# To invent a name, start with BOS, draw a token from the probabilities, make it the next input, and
-# go on until EOS is drawn or all positions are taken. (Many programs first divide the logits by a
-# temperature: below 1, the likeliest become likelier still, and samples safer; above 1, bolder.)
+# ## 14. Training
+# Every step takes the next name of the list, again and again.
 
 # %%
-def generate(model, rng):
-    """A sample from the model: a list of at most block_size ids, without the EOS."""
-    cache = new_cache(model)
-    token, sample = BOS, []
-    for _ in range(len(model.wpe)):  # block_size times
-        logits, _ = forward(model, [token], cache)
-        token = rng.choice(softmax(logits[0]))
-        if token == EOS:
-            break
-        sample.append(token)
-    return sample
+def training_tokens(name, vocabulary, block_size):
+    """The ids of a name with its marks, cut to block_size inputs and the target of the last one.
+
+    So of names with block_size letters, such as penelope, the EOS is not taught.
+
+    >>> [training_tokens("emma", Vocabulary(NAMES), block_size) for block_size in (8, 3)]
+    [[0, 6, 14, 14, 2, 1], [0, 6, 14, 14]]
+    """
+    return [BOS, *vocabulary.encode(name), EOS][: block_size + 1]
 
 def train(model, documents, vocabulary, rng, settings):
-    """Train the model in place. Print the loss and five samples every 500 steps and at the end.
-
-    A step is one name, in the order of the list; a random order is more common. Its loss is that
-    before the update. Raises FloatingPointError if it is not finite.
-
-    >>> rng = Xoshiro(Settings().seed)
-    >>> model = init_model(Settings(), 27, rng)
-    >>> train(model, NAMES, Vocabulary(NAMES), rng, Settings(steps=1))  # doctest: +ELLIPSIS
-    microgpt  vocab=27  params=3632 ...
-    step     0  loss=3.2943  t=...s  | sample 0: m<BOS>kv<BOS>tpl  sample 1: kygocwfv  sample ...
+    """Train the model in place. Every 500 steps and at the end, print the mean loss since the line
+    before, and five samples. Raises FloatingPointError if a loss is not finite.
     """
-    start = perf_counter()
-    n_params = sum(len(row) for w in matrices(model) for row in w)
-    sizes = f"layers={len(model.layers)}  embd={len(model.wte[0])}  heads={model.n_head}"
-    print(f"microgpt  vocab={len(model.wte)}  params={n_params}  {sizes}")
-    print(f"Training {settings.steps} steps on {len(documents)} names\n")
-    adam = Adam(model, settings)
+    start, block_size = perf_counter(), len(model.wpe)
+    print(model)
+    print(f"Training {settings.steps} steps on {len(documents)} names")
+    n_cut = sum(len(name) > block_size for name in documents)
+    if n_cut:
+        print(f"{n_cut} of them have more than {block_size} characters and are cut")
+    print()
+    adam, losses = Adam(model, settings), []
     for step in range(settings.steps):
-        tokens = vocabulary.sequence(documents[step % len(documents)], len(model.wpe))
+        tokens = training_tokens(documents[step % len(documents)], vocabulary, block_size)
         loss, dmodel = loss_and_gradient(model, tokens)
         if not isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} at step {step}; try a smaller lr")
         adam.update(model, dmodel, step)
+        losses.append(loss)
         if step % 500 == 0 or step == settings.steps - 1:
-            samples = [f"sample {i}: {vocabulary.decode(generate(model, rng))}" for i in range(5)]
-            seconds = perf_counter() - start
-            print(f"step {step:5d}  loss={loss:.4f}  t={seconds:.2f}s  | {'  '.join(samples)}")
+            mean, losses = sum(losses) / len(losses), []
+            samples = [generate(model, vocabulary, rng) for _ in range(5)]
+            print(f"step {step:5d}  loss={mean:.4f}  | {'  '.join(samples)}", flush=True)
     print(f"Done in {perf_counter() - start:.3f}s")
 
 # %% [markdown]
-# ## 10. What it has learned
+# ## 15. What it has learned
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
-# the list by heart would give each name a probability of 1/92. The surprises of its T = 4 to 8
-# predictions add up to ln 92 = 4.52 (section 3), and the loss, their mean, is 4.52 / T, on average
-# 0.81: nearly the least possible. After 5,000 steps it is 0.89, and 7 in 10 samples are names that
-# were taught (averages over 15 seeds).
+# the list by heart, and nothing else, would give each name a probability of 1/92. The surprises of
+# emma's five tokens would add up to ln 92 = 4.52, so their mean would be 0.90. Longer names share
+# it among more tokens. The mean over the list is 0.81, and no model can do much better. This one
+# gets to about 0.89, and 7 in 10 samples are names from the list (on average, over 15 seeds).
+# Without attention, when each position sees only itself, it stays at 1.49.
 #
-# So the model has learned the list, and little of what names are like. The loss on names kept out
-# of training falls at first, then rises, in the end far above that of blind guessing (7.0 against
-# 3.30), as the model grows sure of letters that do not come: overfitting, from seeing the same few
-# names over 50 times each. Taught 5,000 of the 32,000 names of Karpathy's makemore, once each, the
-# same program (with block_size 12) predicts unseen names about as well as taught ones. (The README
-# says how all this was measured.)
+# So the model knows its list nearly by heart. No wonder: 3,632 parameters for 530 guesses. What it
+# does not know is what names are like. On names kept out of the list, its loss falls at first, then
+# rises to about 7, far worse than blind guessing, as it grows sure of letters that do not come.
+# This is overfitting. Stopping at step 500 would prevent it, and so would more names. Taught 5,000
+# of the 32,033 names of Karpathy's makemore, once each, it does nearly as well on the others, and
+# invents narisca, fenave and kaenna. (A table of letter pairs does worse, one of triples better.)
 #
-# What has attention learned? To fetch from earlier letters what tells the names apart: a model
-# whose positions see only themselves stays at a loss of 1.49. From the fourth position on, a
-# trained head gives, on average, three quarters of its weight to a single position; which one
-# differs from name to name.
+# How does ChatGPT differ? Mostly in size. GPT-3, whose sizes were published, has 50,257 tokens
+# (pieces of words), vectors of 12,288 numbers, 96 layers and 175 billion parameters, and was taught
+# a good part of the internet. Your question is the `start`, called a prompt, and the answer is
+# written as here, token by token. To answer, and not just go on asking, it is trained further, by
+# the same method, on conversations and on what people preferred. Compared with GPT-2, this file has
+# squared ReLU for GELU, rmsnorm without gain for layer norm, no norm at the end, no biases, two
+# marks for one, and `wo` and `fc2` that start at 0.
 #
-# The GPTs that you can chat with have vastly more text, cut into pieces of words; many layers, and
-# a norm after the last; many texts a step (a batch); and, at the end, training on conversations.
+# Try: two layers (`--n-layer 2`); a list of your own (`--data`); squared_relu without the square but
+# with its backward as it is: `check_gradient(model, [0, 6, 14, 14, 2, 1])` finds it.
+
+# %% [markdown]
+# # Part three: files and flags
 #
-# ## 11. The run
-# What remains is not about GPTs: files, flags and errors. The last cell runs it all. A notebook's
-# next cell can use what it leaves: `vocabulary.decode(generate(model, rng))`.
+# ## 16. The run
+# Nothing here is about GPTs. The last cell runs it all, and leaves `model`, `vocabulary` and `rng`
+# for a notebook's next cell, or for the prompt of `python -i microgpt.py`.
 
 # %%
 import argparse
-import re
+import signal
 import sys
 from pathlib import Path
 
-FILE = globals().get("__file__")  # this file; most notebooks have none
+FILE = Path(globals().get("__file__", "microgpt.py")).resolve()  # a notebook has no __file__
 
 def check(settings):
-    """Raise ValueError if a setting makes no sense."""
+    """Raise ValueError for a setting that makes no sense."""
     for name in ("n_embd", "n_head", "n_layer", "block_size", "steps"):
         if getattr(settings, name) < 1:
             raise ValueError(f"{name} must be 1 or more, not {getattr(settings, name)}")
@@ -774,81 +1036,69 @@ def check(settings):
         raise ValueError(f"n_embd {settings.n_embd} is not a multiple of n_head {settings.n_head}")
     if not 0 < settings.lr < inf:
         raise ValueError(f"lr must be positive and finite, not {settings.lr}")
-    for beta in (settings.beta1, settings.beta2):
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta1 and beta2 must be 0 or more and below 1, not {beta}")
+    for name in ("beta1", "beta2"):
+        if not 0 <= getattr(settings, name) < 1:
+            raise ValueError(f"{name} must be from 0 to below 1, not {getattr(settings, name)}")
     if not 0 <= settings.seed < 2**64:
         raise ValueError(f"seed must be from 0 to 2**64 - 1, not {settings.seed}")
 
-Settings.__post_init__ = check  # from here on, Settings(...) refuses such values
-
-def read_documents(data=""):
-    """The lines of a UTF-8 file, stripped, without blank ones: names.txt by default, or else NAMES.
+def read_documents(path):
+    """The lines of a UTF-8 text file, stripped, without blank ones: a list of str.
 
     Raises OSError if the file can't be read, ValueError if it is not UTF-8 text or has no names.
     """
-    path = Path(data) if data else Path(FILE or "microgpt.py").resolve().with_name("names.txt")
-    if not data and not path.exists():
-        return NAMES
     try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        message = f"cannot read '{path}': {error.strerror}; give another file with --data"
-        raise type(error)(message) from None
+        text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        line = len((error.object[: error.start].decode("utf-8") + ".").splitlines())
-        raise ValueError(f"'{path}', line {line}: not UTF-8; save it as UTF-8 text") from None
+        raise ValueError(f"'{path}' is not UTF-8 text: {error.reason}") from None
     if "\0" in text:
         raise ValueError(f"'{path}' has NUL characters in it; save it as UTF-8 text")
-    lines = text.replace("\ufeff", "").splitlines()  # without byte-order marks
-    documents = [line.strip() for line in lines if line.strip()]
+    documents = [line.strip() for line in text.splitlines() if line.strip()]
     if not documents:
-        raise ValueError(f"'{path}' has no names in it; write one name per line")
+        raise ValueError(f"'{path}' has no names in it")
     return documents
 
-# %%
-def parse(arguments):
-    """Command-line arguments -> Settings. The comments in Settings are the help for its flags."""
+def prepare(settings):
+    """Check the settings, and return the documents. Raises ValueError or OSError."""
+    check(settings)
+    default = FILE.with_name("names.txt")
+    if settings.data is None and not default.exists():
+        return NAMES
+    return read_documents(default if settings.data is None else settings.data)
 
-    def error(message):
-        raise ValueError(f"{message}; --help shows every flag")
-
-    description = "Train a small GPT on a list of names and print what it invents."
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    parser.error = error
-    comments = dict(re.findall(r"    (\w+): \w+ = .*  # (.+)", Path(FILE).read_text("utf-8")))
-    for name, default in vars(Settings()).items():
-        flag = "--" + name.replace("_", "-")
-        words = comments.get(name, "") + (f" (default: {default})" if default else "")
-        parser.add_argument(flag, type=type(default), default=default, help=words)
-    return Settings(**vars(parser.parse_args(arguments)))
-
-if __name__ == "__main__":
-    if hasattr(sys.stdout, "reconfigure"):  # each line at once, ? for what can't be shown
-        sys.stdout.reconfigure(line_buffering=True, errors="replace")
-    status, problem = 2, ""
+def from_flags(arguments):
+    """Settings and documents as flags say. A bad flag, value or file ends the program, status 2."""
+    parser = argparse.ArgumentParser(
+        prog="microgpt.py", usage="%(prog)s [-h] [--flag value ...]", allow_abbrev=False,
+        description="Train a small GPT on a list of names, and print what it invents.")
+    for f in fields(Settings):
+        meaning = f.metadata["meaning"] + ("" if f.default is None else f" (default: {f.default})")
+        parser.add_argument("--" + f.name.replace("_", "-"), type=f.type, default=f.default,
+                            metavar="value", help=meaning.replace("%", "%%"))
+    settings = Settings(**vars(parser.parse_args(arguments)))
     try:
-        # A notebook has no flags, even if it has a __file__.
-        started = FILE and Path(FILE).resolve() == Path(sys.argv[0]).resolve()
-        settings = parse(sys.argv[1:]) if started else Settings()
-        documents = read_documents(settings.data)
-        status = 1
-        vocabulary = Vocabulary(documents)
-        rng = Xoshiro(settings.seed)
-        model = init_model(settings, len(vocabulary.tokens), rng)
+        return settings, prepare(settings)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+
+# %%
+if __name__ == "__main__":
+    is_script = Path(sys.argv[0]).resolve() == FILE  # a notebook's arguments are its kernel's own
+    at_prompt = sys.flags.interactive or not is_script
+    if is_script and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a ? for a letter that the terminal can't show
+        if hasattr(signal, "SIGPIPE"):
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so `| head` ends it without a word
+    settings = Settings()
+    settings, documents = from_flags(sys.argv[1:]) if is_script else (settings, prepare(settings))
+    vocabulary = Vocabulary(documents)
+    rng = Xoshiro(settings.seed)
+    model = init_model(settings, len(vocabulary.tokens), rng)
+    try:
         train(model, documents, vocabulary, rng, settings)
-        status = 0
-    except KeyboardInterrupt:
-        status, problem = 130, "stopped"
-    except MemoryError:
-        status, problem = 1, "out of memory; try smaller sizes or less data"
-    except (ValueError, OSError, FloatingPointError) as error:
-        if isinstance(error, ValueError) and status == 1:
-            raise  # not bad input but a mistake in the code
-        problem = "" if isinstance(error, BrokenPipeError) else str(error)
-        if isinstance(error, OSError) and status == 1:
-            sys.stdout = None  # it can't be written to: Python must not try again at the end
-    if status:  # only here, after the failed calls' memory is freed
-        if problem and sys.stderr:
-            print("microgpt:", *problem.splitlines(), file=sys.stderr)
-        sys.exit(status)
+    except (KeyboardInterrupt, FloatingPointError) as stop:
+        print("microgpt:", str(stop) or "stopped", file=sys.stderr)
+        if not at_prompt:
+            sys.exit(130 if isinstance(stop, KeyboardInterrupt) else 1)
+    if at_prompt:
+        print(f"Try: generate(model, vocabulary, rng, start={documents[0][0]!r})")

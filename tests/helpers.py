@@ -1,9 +1,30 @@
-"""What several test files share: small models, the way to the oracle and back, differences."""
+"""What several test files share: the project, small models, the way to the oracle, differences."""
+import contextlib
+import io
 import math
 import random
+from pathlib import Path
 
 import microgpt
-from tests.oracle import Oracle, Scalar
+from tests import oracle
+
+PROJECT = Path(__file__).resolve().parent.parent
+STEP_0 = "step     0  loss=3.2943  | m<BOS>kv<BOS>tpl  kygocwfv  vydcdhlm  kyagrgna  jshozhxr"
+
+
+def prepared(documents, **values):
+    """Settings of these values, vocabulary, rng and a new model, as the program makes them."""
+    settings = microgpt.Settings(**values)
+    vocabulary = microgpt.Vocabulary(documents)
+    rng = microgpt.Xoshiro(settings.seed)
+    return settings, vocabulary, rng, microgpt.init_model(settings, len(vocabulary.tokens), rng)
+
+
+def printed(function, *arguments):
+    """What a function prints, as a list of lines."""
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        function(*arguments)
+    return output.getvalue().splitlines()
 
 
 def numbers(seed, *shape):
@@ -18,63 +39,52 @@ def numbers(seed, *shape):
     return build(shape)
 
 
-def small_model(vocab_size=6, seed=1, **sizes):
+def small_model(vocab_size=6, seed=1, scale=1.0, **sizes):
     """A model in which every number is random: wo and fc2 too, so that every path carries."""
     settings = microgpt.Settings(**{"n_embd": 8, "n_head": 2, "block_size": 5, **sizes})
     model = microgpt.init_model(settings, vocab_size, microgpt.Xoshiro(seed))
-    for i, matrix in enumerate(parameters(model)):
-        matrix[:] = numbers(seed * 1000 + i, len(matrix), len(matrix[0]))
+    for i, w in enumerate(parameters(model)):
+        w[:] = each(lambda number: scale * number, numbers(seed * 1000 + i, len(w), len(w[0])))
     return model
 
 
 def parameters(model):
-    """Every matrix of a microgpt model, listed here by name and not by the program."""
+    """Every matrix of a model, listed here by name and not by the program."""
     names = ("wq", "wk", "wv", "wo", "fc1", "fc2")
     return [model.wte, model.wpe] + [getattr(layer, n) for layer in model.layers for n in names]
 
 
-def turned(matrix):
-    """Rows become columns."""
-    return [list(column) for column in zip(*matrix)]
-
-
-def to_oracle(model):
-    """The oracle with the parameters of a microgpt model. It keeps fc2 the other way around."""
-    layers = [{**vars(layer), "fc2": turned(layer.fc2)} for layer in model.layers]
-    return Oracle(model.n_head, model.wte, model.wpe, layers)
-
-
-def oracle_gradient(model, tokens):
-    """The oracle's loss on tokens, and its gradient as a microgpt model."""
-    oracle = to_oracle(model)
-    loss = oracle.loss(tokens)
-    return loss.data, gradient_of(loss, oracle)
-
-
-def gradient_of(loss, oracle):
-    """The slope of a loss in every parameter of the oracle, as a microgpt model."""
-    loss.backward()
-    wte, wpe, layers = nested(lambda p: p.grad, [oracle.wte, oracle.wpe, oracle.layers])
-    layers = [microgpt.Layer(**{**layer, "fc2": turned(layer["fc2"])}) for layer in layers]
-    return microgpt.Model(oracle.n_head, wte, wpe, layers)
-
-
-def nested(function, values):
-    """The function of every number in nested lists and dicts, in the same shape."""
-    if isinstance(values, dict):
-        return {key: nested(function, value) for key, value in values.items()}
+def each(function, values):
+    """The function of every number in nested lists or a model, in the same shape."""
+    if isinstance(values, microgpt.Model):
+        wte, wpe, layers = each(function, [values.wte, values.wpe, values.layers])
+        return microgpt.Model(values.n_head, wte, wpe, layers)
+    if isinstance(values, microgpt.Layer):
+        return microgpt.Layer(**{name: each(function, w) for name, w in vars(values).items()})
     if isinstance(values, (list, tuple)):
-        return [nested(function, value) for value in values]
+        return [each(function, value) for value in values]
     return function(values)
 
 
-def lifted(values):
-    """Nested lists of floats as nested lists of the oracle's Scalars."""
-    return nested(Scalar, values)
+def to_oracle(values):
+    """Numbers as the oracle's Scalars, in nested lists or a model."""
+    return each(oracle.Scalar, values)
+
+
+def values_of(scalars):
+    """The way back: the numbers themselves."""
+    return each(lambda scalar: scalar.data, scalars)
+
+
+def slopes_of(scalars):
+    """The way back: the gradient, once `backward` has been called."""
+    return each(lambda scalar: scalar.grad, scalars)
 
 
 def flat(values):
-    """Nested lists as one flat list."""
+    """The numbers in nested lists or a model, in one list."""
+    if isinstance(values, microgpt.Model):
+        return flat(parameters(values))
     if isinstance(values, (list, tuple)):
         return [number for value in values for number in flat(value)]
     return [values]
@@ -82,6 +92,8 @@ def flat(values):
 
 def shape(values):
     """The lengths of nested lists, so that a wrong shape can't hide behind the right numbers."""
+    if isinstance(values, microgpt.Model):
+        return shape(parameters(values))
     return [shape(value) for value in values] if isinstance(values, (list, tuple)) else 0
 
 

@@ -1,9 +1,11 @@
-"""The same GPT by scalar automatic differentiation: the judge of every gradient, and the yardstick.
+"""The same GPT by scalar automatic differentiation: the judge of every number and every gradient.
 
 Each number is a node that remembers which nodes it came from and the slope with respect to each of
-them, in the manner of Karpathy's micrograd and microgpt.py. Nothing here is derived by hand beyond
-the slope of +, *, power, exp, log and relu, and nothing is imported from microgpt.py.
+them, in the manner of Karpathy's micrograd. Nothing here is derived by hand beyond the slope of +,
+*, power, exp, log and relu. Nothing is imported from microgpt.py: a model is anything with n_head,
+wte, wpe and layers, a layer anything with wq, wk, wv, wo, fc1 and fc2, all of them rows of Scalars.
 """
+import gc
 import math
 
 
@@ -49,95 +51,121 @@ class Scalar:
     def __truediv__(self, other):
         return self * other**-1
 
-    __radd__ = __add__
-    __rmul__ = __mul__
-
     def backward(self):
         """Fill `grad` of every number that this one depends on with d(self)/d(that number)."""
-        order, seen, stack = [], set(), [(self, False)]
+        uses, stack = {}, [self]
         while stack:
-            node, inputs_done = stack.pop()
-            if inputs_done:
-                order.append(node)
-            elif node not in seen:
-                seen.add(node)
-                stack.append((node, True))
-                stack.extend((child, False) for child in node.inputs)
-        self.grad = 1.0
-        for node in reversed(order):
+            for node in stack.pop().inputs:
+                if node not in uses:
+                    uses[node] = 0
+                    stack.append(node)
+                uses[node] += 1
+        self.grad, stack = 1.0, [self]
+        while stack:
+            node = stack.pop()  # its slope is complete, as all that it was used for had its turn
             for child, slope in zip(node.inputs, node.slopes):
                 child.grad += slope * node.grad
+                uses[child] -= 1
+                if not uses[child]:
+                    stack.append(child)
 
 
-def scalars(matrix):
-    """A matrix of floats as a matrix of Scalars."""
-    return [[Scalar(value) for value in row] for row in matrix]
+def total(numbers):
+    """The sum of one number or more."""
+    first, *others = numbers
+    return sum(others, first)
 
 
-def linear(w, x):
-    return [sum((wi * xi for wi, xi in zip(row[1:], x[1:])), row[0] * x[0]) for row in w]
+def product(a, b):
+    """The dot product of two vectors."""
+    return total(a_i * b_i for a_i, b_i in zip(a, b))
 
 
-def softmax(xs):
-    top = max(x.data for x in xs)
-    exps = [(x - top).exp() for x in xs]
-    total = sum(exps[1:], exps[0])
-    return [e / total for e in exps]
+def linear(x, w):
+    return [[product(w_i, x_t) for w_i in w] for x_t in x]
+
+
+def mix(weights, rows):
+    return [[product(weights_t, column) for column in zip(*rows)] for weights_t in weights]
+
+
+def add(a, b):
+    return [[a_ti + b_ti for a_ti, b_ti in zip(a_t, b_t)] for a_t, b_t in zip(a, b)]
+
+
+def softmax(x):
+    y = []
+    for x_t in x:
+        top = max(x_ti.data for x_ti in x_t)
+        exps = [(x_ti - top).exp() for x_ti in x_t]
+        whole = total(exps)
+        y.append([e / whole for e in exps])
+    return y
 
 
 def rmsnorm(x):
-    mean_square = sum((xi * xi for xi in x[1:]), x[0] * x[0]) * (1 / len(x))
-    scale = (mean_square + 1e-5) ** -0.5
-    return [xi * scale for xi in x]
+    y = []
+    for x_t in x:
+        scale = (product(x_t, x_t) * (1 / len(x_t)) + 1e-5) ** -0.5
+        y.append([x_ti * scale for x_ti in x_t])
+    return y
 
 
-class Oracle:
-    """The model on Scalars. Each layer is a dict of wq, wk, wv, wo, fc1 [4C, C] and fc2 [C, 4C]."""
+def squared_relu(x):
+    return [[x_ti.relu() ** 2 for x_ti in x_t] for x_t in x]
 
-    def __init__(self, n_head, wte, wpe, layers):
-        self.n_head = n_head
-        self.wte, self.wpe = scalars(wte), scalars(wpe)
-        self.layers = [{name: scalars(w) for name, w in layer.items()} for layer in layers]
 
-    def parameters(self):
-        matrices = [self.wte, self.wpe]
-        for layer in self.layers:
-            matrices += layer.values()
-        return [p for matrix in matrices for row in matrix for p in row]
+def attend(q, keys, values):
+    """One head: the last T of S positions ask, and see all before them and themselves."""
+    result = []
+    for seen, q_t in enumerate(q, start=len(keys) - len(q) + 1):
+        scores = [product(q_t, key) * len(q_t) ** -0.5 for key in keys[:seen]]
+        result += mix(softmax([scores]), values[:seen])
+    return result
 
-    def attention(self, layer, xs):
-        """Causal multi-head attention over a whole sequence at once: xs [T, C] -> [T, C]."""
-        qs, ks, vs = ([linear(layer[name], x) for x in xs] for name in ("wq", "wk", "wv"))
-        size = len(xs[0]) // self.n_head
-        outputs = []
-        for t, q in enumerate(qs):
-            out = []
-            for start in range(0, len(q), size):
-                part = slice(start, start + size)
-                scores = [linear([k[part]], q[part])[0] * size**-0.5 for k in ks[: t + 1]]
-                weights = softmax(scores)
-                columns = zip(*(v[part] for v in vs[: t + 1]))
-                out += [linear([weights], column)[0] for column in columns]
-            outputs.append(linear(layer["wo"], out))
-        return outputs
 
-    def logits(self, tokens):
-        """tokens [T] -> logits [T, V], every position computed together, without a cache."""
-        xs = [[a + b for a, b in zip(self.wte[token], self.wpe[position])]
-              for position, token in enumerate(tokens)]
-        for layer in self.layers:
-            updates = self.attention(layer, [rmsnorm(x) for x in xs])
-            xs = [[a + b for a, b in zip(x, u)] for x, u in zip(xs, updates)]
-            for t, x in enumerate(xs):
-                hidden = [h.relu() ** 2 for h in linear(layer["fc1"], rmsnorm(x))]
-                xs[t] = [a + b for a, b in zip(x, linear(layer["fc2"], hidden))]
-        return [linear(self.wte, x) for x in xs]
+def attention(x, wq, wk, wv, wo, n_head):
+    """All heads, each with its part of every query, key and value."""
+    q, k, v = (linear(x, w) for w in (wq, wk, wv))
+    size = len(wq) // n_head
+    joined = [[] for _ in x]
+    for start in range(0, len(wq), size):
+        parts = ([row[start : start + size] for row in rows] for rows in (q, k, v))
+        joined = [row + result for row, result in zip(joined, attend(*parts))]
+    return linear(joined, wo)
 
-    def loss(self, tokens):
-        """Mean of -ln p(next token) over the sequence, as a Scalar."""
-        losses = [-softmax(row)[target].log()
-                  for row, target in zip(self.logits(tokens[:-1]), tokens[1:])]
-        return sum(losses[1:], losses[0]) * (1 / len(losses))
+
+def feed_forward(x, fc1, fc2):
+    return mix(squared_relu(linear(x, fc1)), fc2)
+
+
+def cross_entropy(logits, targets):
+    """The mean of -ln p(target)."""
+    losses = [-p[target].log() for p, target in zip(softmax(logits), targets)]
+    return total(losses) * (1 / len(losses))
+
+
+def logits(model, tokens):
+    """T ids -> [T, V], every position together, without a cache."""
+    x = add([model.wte[token] for token in tokens], model.wpe)
+    for layer in model.layers:
+        matrices = layer.wq, layer.wk, layer.wv, layer.wo
+        x = add(x, attention(rmsnorm(x), *matrices, model.n_head))
+        x = add(x, feed_forward(rmsnorm(x), layer.fc1, layer.fc2))
+    return linear(x, model.wte)
+
+
+def loss(model, tokens):
+    """The loss on T+1 ids, as a Scalar, whose `backward` has been called."""
+    collecting = gc.isenabled()
+    gc.disable()  # a hundred thousand nodes and no garbage among them: half the time
+    try:
+        value = cross_entropy(logits(model, tokens[:-1]), tokens[1:])
+        value.backward()
+    finally:
+        if collecting:
+            gc.enable()
+    return value
 
 
 class TextbookAdam:

@@ -1,134 +1,131 @@
-"""The program in a notebook: pasted whole, cell by cell, and opened by an editor with cells.
+"""The program in a notebook: whole in one cell, cell by cell, changed, and stopped.
 
-A notebook runs text in a namespace that says it is the main program, has no file, and was started
-with the kernel's own arguments. No kernel is needed to do the same here.
+A kernel runs text in a namespace that says it is the main program and has no file, and was itself
+started with arguments. Doing the same here takes no kernel.
 """
-
 import ast
-import json
-import re
-import unittest
-
-from tests.test_program import HEADER, PROGRAM, STEP_0, ProgramTest, python, timeless
-
-SOURCE = PROGRAM.read_text(encoding="utf-8")
-MARK = re.compile(r"^# %%(.*)\n", flags=re.M)
-
-# Runs cells as a kernel does, with its arguments and an output that is no file.
-KERNEL = """
-import contextlib, io, json, sys
-cells, namespace = json.load(sys.stdin)
-sys.argv = ["ipykernel_launcher.py", "-f", "kernel.json"]
-with contextlib.redirect_stdout(io.StringIO()) as page:
-    for cell in cells:
-        exec(compile(cell, "<cell>", "exec"), namespace)
-print(page.getvalue(), end="")
-"""
-
-NEXT_CELL = """
-print("next cell:", vocabulary.decode(generate(model, rng)))
-"""
-
-# Runs the examples of everything that is defined so far.
-EXAMPLES = """
+import contextlib
 import doctest
-parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
-for name, value in list(globals().items()):
-    if getattr(value, "__module__", "") == __name__ and value.__doc__:
-        runner.run(parser.get_doctest(value.__doc__, globals(), name, None, 0))
-print("examples: %d of %d failed" % (runner.failures, runner.tries))
-"""
+import io
+import os
+import re
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+from tests.helpers import PROJECT, STEP_0
+
+# The program with 2 steps as its default, to save time.
+SOURCE = (PROJECT / "microgpt.py").read_text(encoding="utf-8").replace(
+    "steps: int = setting(5000, ", "steps: int = setting(2, ")
+_, *PIECES = re.split(r"^# %%(.*)\n", SOURCE, flags=re.M)
+CELLS = list(zip(PIECES[::2], PIECES[1::2]))  # what a mark says besides # %%, and the cell's text
+*STORY, RUN = [text for kind, text in CELLS if kind == ""]
 
 
-def briefly(source):
-    """The program with 2 steps as its default, to save time."""
-    source, count = re.subn(r"^(    steps: int = )5000\b", r"\g<1>2", source, flags=re.M)
-    assert count == 1, "the default of steps is not where this test looks for it"
-    return source
+def changed(old, new):
+    """The cell with Settings, changed."""
+    [cell] = [text for text in STORY if "\nclass Settings:\n" in text]
+    assert cell.count(old) == 1, f"{old} is not where this test looks for it"
+    return cell.replace(old, new)
 
 
-def cells(source):
-    """The cells as pairs of what their marks say besides # %% and their text."""
-    _, *pieces = MARK.split(source)
-    return list(zip(pieces[::2], pieces[1::2]))
+class Page(io.StringIO):
+    def reconfigure(self, **changes):
+        raise AssertionError("the kernel's output is not the program's to change")
 
 
-def code_cells(source):
-    """The text of the cells with code."""
-    return [text for kind, text in cells(source) if kind == ""]
+class NotebookTest(unittest.TestCase):
+    """Each test is a notebook in a temporary folder."""
 
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(folder.name)
+        self.names = {"__name__": "__main__"}
+        kernel = mock.patch.object(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+        kernel.start()
+        self.addCleanup(kernel.stop)
 
-class NotebookTest(ProgramTest):
-    """Each test is a notebook in its own folder."""
+    def run_cells(self, *cells):
+        """Run these cells. Returns what they print, and what they print on standard error."""
+        with contextlib.redirect_stdout(Page()) as output, \
+                contextlib.redirect_stderr(io.StringIO()) as errors:
+            for text in cells:
+                exec(compile(text, "<cell>", "exec"), self.names)
+        return output.getvalue(), errors.getvalue()
 
-    def run_cells(self, *cells, **namespace):
-        """What a notebook shows when these cells have run, one after the other."""
-        notebook = json.dumps([cells, {"__name__": "__main__", **namespace}])
-        result = python("-c", KERNEL, cwd=self.folder, stdin=notebook)
-        self.assertEqual((result.returncode, result.stderr), (0, ""))
-        return result.stdout
+    def assert_trained(self, output, errors):
+        """It trained with the defaults, but for the two steps, and says what can be typed."""
+        lines = output.split("\n")
+        self.assertEqual((lines[1:4], errors), (["Training 2 steps on 92 names", "", STEP_0], ""))
+        self.assertRegex("\n".join(lines[5:]), r"\ADone in .*\nTry: .*\n\Z")
 
-    def assert_trained(self, output):
-        """It trained on the 92 names with the defaults, but for the two steps."""
-        lines = timeless(output).split("\n")
-        self.assertEqual(lines[:4], [HEADER, "Training 2 steps on 92 names", "", STEP_0])
-        self.assertEqual(lines[5], "Done")
+    def assert_stopped(self, output, errors):
+        """One line says why. The model is as it was after step 0, and the next cell can use it."""
+        self.assertRegex(errors, r"\Amicrogpt: .+\n\Z")
+        self.assertRegex(output, r"\nTry: .*\n\Z")
+        self.run_cells("new = init_model(settings, 27, Xoshiro(settings.seed))")
+        self.assertNotEqual(self.names["model"].wte, self.names["new"].wte)
 
-    def test_pasted_whole_it_trains_with_the_defaults(self):
-        self.assert_trained(self.run_cells(briefly(SOURCE)))
-
-    def test_pasted_cell_by_cell_it_trains_with_the_defaults(self):
-        self.assert_trained(self.run_cells(*code_cells(briefly(SOURCE))))
+    def test_whole_in_one_cell_it_trains_with_the_defaults(self):
+        self.assert_trained(*self.run_cells(SOURCE))
 
     def test_the_next_cell_can_sample_from_the_trained_model(self):
-        output = self.run_cells(briefly(SOURCE), NEXT_CELL)
-        self.assertRegex(output, r"\nnext cell: (?:[a-z]|<BOS>){0,8}\n\Z")
+        self.run_cells(SOURCE, "name = generate(model, vocabulary, rng, start='jo')")
+        self.assertEqual(self.names["name"][:2], "jo")
 
-    def test_every_example_holds_before_the_last_section_has_run(self):
-        story, run = SOURCE.split("\n# ## 11. The run\n")
-        self.assertIn("def check(settings)", run)
-        output = self.run_cells(*code_cells(story), EXAMPLES)
-        self.assertRegex(output, r"\Aexamples: 0 of [3-9]\d failed\n\Z")
+    def test_each_cell_and_its_examples_need_nothing_that_stands_below(self):
+        finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(verbose=False)
+        report = []
+        for text in STORY:
+            before = set(self.names)
+            self.run_cells(text)
+            for name in set(self.names) - before:
+                value = self.names[name]
+                if getattr(value, "__module__", None) == "__main__":
+                    for test in finder.find(value, name, module=False, globs=self.names):
+                        runner.run(test, out=report.append)
+        self.assertEqual("".join(report), "")
+        self.assertEqual(runner.tries, len(re.findall(r"^ +>>> ", SOURCE, flags=re.M)))
+        self.assert_trained(*self.run_cells(RUN))
 
     def test_names_txt_in_the_current_folder_is_used(self):
-        self.write("names.txt", "ann\nbob\n")
-        self.assertIn("Training 2 steps on 2 names\n", self.run_cells(briefly(SOURCE)))
+        with open("names.txt", "w", encoding="utf-8") as file:
+            file.write("ann\nbob\n")
+        self.assertIn("\nTraining 2 steps on 2 names\n", self.run_cells(SOURCE)[0])
 
     def test_a_file_that_python_was_not_started_with_ignores_the_arguments(self):
-        # The interactive window of an editor sets __file__, though the kernel was started.
-        self.assert_trained(self.run_cells(briefly(SOURCE), __file__=str(PROGRAM)))
+        """As in the interactive window of an editor."""
+        self.names["__file__"] = str(PROJECT / "microgpt.py")
+        self.assert_trained(*self.run_cells(SOURCE))
+
+    def test_settings_changed_and_run_again_are_checked_by_the_last_cell(self):
+        self.run_cells(*STORY, changed("setting(16, ", "setting(18, "))
+        with self.assertRaisesRegex(ValueError, "n_embd 18"):
+            self.run_cells(RUN)
+
+    def test_ctrl_c_leaves_the_model_and_does_not_exit(self):
+        self.run_cells(*STORY, "def generate(*arguments):\n    raise KeyboardInterrupt\n")
+        self.assert_stopped(*self.run_cells(RUN))
+
+    def test_a_loss_that_is_not_finite_leaves_the_model_and_does_not_exit(self):
+        self.run_cells(*STORY, changed("setting(0.01, ", "setting(1e300, "))
+        self.assert_stopped(*self.run_cells(RUN))
 
 
 class CellTest(unittest.TestCase):
-    """The cells that editors and Jupytext see."""
-
-    def test_every_line_is_in_a_cell_with_markdown_or_code(self):
-        self.assertTrue(MARK.match(SOURCE))
-        self.assertEqual({kind for kind, _ in cells(SOURCE)}, {"", " [markdown]"})
-
-    def test_markdown_cells_are_comments(self):
-        for kind, text in cells(SOURCE):
-            if kind == " [markdown]":
+    def test_every_line_is_in_a_cell_and_markdown_cells_are_comments(self):
+        self.assertTrue(SOURCE.startswith("# %%"))
+        self.assertEqual({kind for kind, _ in CELLS}, {"", " [markdown]"})
+        for kind, text in CELLS:
+            if kind:
                 with self.subTest(text=text[:60]):
-                    lines = text.rstrip("\n").split("\n")
-                    self.assertEqual([line for line in lines if not re.match("#( |$)", line)], [])
+                    self.assertEqual(re.findall(r"^(?!#(?: |$)).+", text, flags=re.M), [])
 
-    def test_code_cells_leave_no_stray_value_on_the_page(self):
-        for text in code_cells(SOURCE):
+    def test_no_cell_ends_with_a_value_that_a_notebook_would_show(self):
+        for text in [*STORY, RUN]:
             with self.subTest(text=text[:60]):
                 self.assertNotIsInstance(ast.parse(text).body[-1], ast.Expr)
-
-    def test_code_cells_have_at_most_60_lines(self):
-        for text in code_cells(SOURCE):
-            with self.subTest(text=text[:60]):
-                self.assertLessEqual(len(text.rstrip("\n").split("\n")), 60)
-
-    def test_headings_are_numbered_from_1(self):
-        titles = re.findall(r"^# ## (\d.*)$", SOURCE, flags=re.M)
-        numbers = [int(re.fullmatch(r"(\d+)\. [A-Z].*[^\s.]", title)[1]) for title in titles]
-        self.assertGreater(len(numbers), 1)
-        self.assertEqual(numbers, list(range(1, len(numbers) + 1)))
-
-
-if __name__ == "__main__":
-    unittest.main()
