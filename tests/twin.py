@@ -84,8 +84,11 @@ def train(model, batches, settings):
         yield loss.item()
 
 
-def check(title, model, names):
-    """Print how far PyTorch and microgpt.py are apart. End the program if that is too far."""
+def differences(model, names):
+    """How far PyTorch and microgpt.py are apart in loss, gradients, and parameters after 200 steps.
+
+    Each is relative to the largest number of its kind. The model is trained.
+    """
     losses, gradients = [], []
     for ids in names:
         loss, dmodel = microgpt.loss_and_gradient(model, ids)
@@ -101,12 +104,22 @@ def check(title, model, names):
     for step, _ in enumerate(train(twin, batches, settings)):
         _, dmodel = microgpt.loss_and_gradient(model, batches[step][0])
         adam.update(model, dmodel, step)
-    parameters = difference([w.tolist() for w in matrices(twin)], model)
+    return loss, max(gradients), difference([w.tolist() for w in matrices(twin)], model)
 
-    print(f"{title}: loss {loss:.1e}, gradients {max(gradients):.1e}, "
-          f"parameters after {settings.steps} steps {parameters:.1e}", flush=True)
-    if max(loss, *gradients, parameters) > 1e-10:
-        raise SystemExit("PyTorch and microgpt.py differ by more than 1e-10")
+
+def check(names):
+    """Print the differences for two models. End the program if one is too large."""
+    *_, untrained = prepared(microgpt.NAMES)
+    *_, rng, large = prepared(microgpt.NAMES, n_layer=2)
+    for w in matrices(large):  # as large as after training; untrained, wo and fc2 would be 0
+        w[:] = [[rng.normal(sigma=0.35) for _ in row] for row in w]
+    print("Largest differences from microgpt.py, relative to the largest number:")
+    for title, model in ("two layers, large weights", large), ("one layer, untrained", untrained):
+        loss, gradients, parameters = differences(model, names)
+        print(f"{title:27} loss {loss:.1e}  gradients {gradients:.1e}  "
+              f"parameters after 200 steps {parameters:.1e}", flush=True)
+        if max(loss, gradients, parameters) > 1e-10:
+            raise SystemExit("PyTorch and microgpt.py differ by more than 1e-10")
 
 
 def main():
@@ -127,13 +140,7 @@ def main():
     names = [microgpt.training_tokens(name, vocabulary, settings.block_size)
              for name in microgpt.NAMES]
     if RANK == 0:
-        print("Differences from microgpt.py, relative to the largest number:")
-        *_, untrained = prepared(microgpt.NAMES)
-        check("untrained model", untrained, names)
-        *_, draws, large = prepared(microgpt.NAMES, n_layer=2)
-        for w in matrices(large):  # about as large as after training
-            w[:] = [[draws.normal(sigma=0.35) for _ in row] for row in w]
-        check("two layers, large weights", large, names)
+        check(names)
     if PROCESSES > 1:
         dist.init_process_group()  # the others wait here for the first
 
