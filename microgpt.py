@@ -1,9 +1,9 @@
 # %% [markdown]
 # # microgpt: a whole GPT, brain included
 #
-# A GPT is two operations, compare and blend, repeated. Here is all of it in plain Python: how it
-# writes, how it learns, and all that it knows, 3,632 numbers in 38 lines of text (`TRAINED`, in
-# section 7). It was taught a list of 92 names, and writes
+# A GPT is little more than two operations, compare and blend, repeated. Here is all of one in plain
+# Python: how it writes, how it learns, and what it knows, 3,632 numbers in 38 lines of text
+# (`TRAINED`, in section 7). It was taught a list of 92 names, and writes
 #
 #     sann harry josh lucy willla lila isaar isaar maria dyliel george luna
 #
@@ -14,7 +14,7 @@
 #     >>> generate(model, Vocabulary(NAMES), Xoshiro(seed=7), start="ju")
 #     'juke'
 #
-# Or grow another from noise. That takes about ten seconds, and `python microgpt.py`:
+# Or grow one from noise, with `python microgpt.py`. That takes ten seconds, or thirty:
 #
 #     step     0  loss=3.2943  | m<BOS>kv<BOS>tpl  kygocwfv  vydcdhlm  kyagrgna  jshozhxr
 #     step  1000  loss=2.2393  | nosa  ejas  oyas  iwea  elis
@@ -23,9 +23,9 @@
 # Part one, sections 1 to 7, is how a GPT predicts and writes. It needs Python and no calculus. Part
 # two, 8 to 15, is how it learns. It needs derivatives, as at school; sections 9 and 10 can wait for
 # a second reading. Part three is files and flags. `python -m doctest microgpt.py` checks every >>>
-# example, and says nothing if all hold. (Numbers are of CPython 3.13. Other versions round sums
-# differently, which shows after about 1,000 steps.) The idea is Karpathy's microgpt.py, without
-# libraries as well. Here all gradients are worked out by hand; that also makes it 30 times faster.
+# example, and says nothing if all hold. (This run is of CPython 3.13. Other versions round sums
+# differently, which shows after about 1,000 steps.) The idea is that of Karpathy's microgpt.py. Its
+# gradients are automatic; those here are worked out by hand, which makes it about 30 times faster.
 
 # %% [markdown]
 # # Part one: how a GPT predicts and writes
@@ -96,9 +96,9 @@ class Vocabulary:
 # `wte` (word token embedding; our words are letters) has a row for each token, and `wpe` (word
 # position embedding) one for each of 8 positions; rmsnorm only rescales x. The numbers in these and
 # in the matrices of attention and feed_forward are the parameters. Training changes them, and
-# nothing else. They start at random: the row of e begins with 0.003, 0.008, 0.010, -0.023. Trained,
-# it begins with 0.32, 0.42, 0.00, -0.21. Nobody can say what each number means, but what they do
-# together can be shown. After each letter of "emma", the trained model expects
+# nothing else. The row of e was 0.003, 0.008, 0.010, …, at random, before training, and 0.32, 0.42,
+# 0.00, … after it. Nobody can say what each number means, but what they do together can be shown.
+# After each letter of "emma", the trained model expects
 #
 #     <BOS>           l 11%    e 11%    m 11%
 #     <BOS>e          l 58%    v 33%    m 9%
@@ -107,8 +107,8 @@ class Vocabulary:
 #     <BOS>emma       <EOS> 100%
 #
 # In the list, 10 of 92 names begin with l (11%), 8 with e and 8 with m (9%). Of the 8 with e, 5 go
-# on with l (62%), 2 with v (25%) and 1 with m (12%). The model is close. Such a table, for any
-# beginning at all, is what a language model is. These letters will mean the same in all shapes:
+# on with l (62%), 2 with v (25%) and 1 with m (12%). The model comes close. Such a table, for any
+# beginning at all, is what a language model is. These letters mean the same in all shapes:
 #
 #     T = 5      positions: <BOS>, and one for each letter of "emma"
 #     V = 27     tokens in the vocabulary: 25 letters (no name has a q) and two marks
@@ -291,12 +291,12 @@ def attention(x, layer, n_head, cache):
 # ## 5. Feed-forward: compare with what was learned, blend what was learned
 # Then each position works alone on what it has gathered. It compares its x with each row of `fc1`,
 # and blends the rows of `fc2`: the better x matches row i of fc1, the more of row i of fc2 is added
-# to it. The 64 pairs of rows (4C, by custom) are the hidden units. This is like attention, but the
-# keys and values do not come from this name. They were learned from all names.
+# to it. The 64 pairs of rows (4C, by custom) are the hidden units. This is like attention without
+# softmax, with keys and values that do not come from this name but were learned from all names.
 #
 # A match below 0 counts as 0. Without this bend, one matrix could replace fc1 and fc2, just as
 # 3 · (2 · x) is 6 · x. A match above 0 is squared, which was found to learn faster (So et al.
-# 2021). In the trained model, about two thirds of the units are at 0, and `mix` leaves them out.
+# 2021). In the trained model, about two thirds of the units are at 0, and mix leaves them out.
 
 # %%
 def squared_relu(x):
@@ -324,7 +324,7 @@ class Layer:
     fc1: list  # [4C, C] what each hidden unit compares x with
     fc2: list  # [4C, C] what each hidden unit adds to x
 
-@dataclass(repr=False)
+@dataclass
 class Model:
     """All parameters."""
     n_head: int
@@ -494,7 +494,8 @@ def init_model(settings, vocab_size, rng):
 
 # %% [markdown]
 # An untrained model writes noise. Here is all that a trained one knows, a character for each of its
-# parameters: P is 0, Q is 1/19, O is -1/19, and so on. Looking does not help. Load it.
+# parameters: P is 0, Q is 1/19, O is -1/19, and so on. (`tests/figures/trained.py` made this text,
+# and makes one of your model, too.) Looking does not help. Load it.
 
 # %%
 TRAINED = r"""
@@ -677,10 +678,10 @@ def cross_entropy_backward(probs, targets):
 # Both are blends. dx[0] blends the rows of w, with the weights dy[0]. dw[1] blends the rows of x,
 # with the weights in column 1 of dy.
 #
-# **mix** blends: y[t][j] = Σ_i weights[t][i] rows[i][j]. With weights [10, 0], rows [3, 4] and
-# [5, 6], and dy = [1, 2]: weights[1] acts on y[0] with slope 5 and on y[1] with slope 6, so its
-# slope is 1 · 5 + 2 · 6 = 17, the dot product of dy and rows[1]. That is a comparison. The slopes
-# for rows[0] are 10 · [1, 2], a blend again.
+# **mix** blends: y[t][j] = Σ_i weights[t][i] rows[i][j]. Take one t, weights [10, 0] for the rows
+# [3, 4] and [5, 6], and dy = [1, 2]. The second weight acts on y[0] with slope 5 and on y[1] with
+# slope 6, so its slope is 1 · 5 + 2 · 6 = 17, the dot product of dy and the second row: a
+# comparison. The slopes of the first row are 10 · [1, 2], those of the second 0 · [1, 2]: a blend.
 #
 # On the way back, compare becomes blend, and blend becomes compare. A GPT learns with the same two
 # operations with which it writes.
@@ -746,7 +747,7 @@ def softmax_backward(dy, y):
     dx = []
     for dy_t, y_t in pairs(dy, y):
         mean = dot(dy_t, y_t)
-        dx.append([y_ti * (dy_ti - mean) for dy_ti, y_ti in zip(dy_t, y_t)])
+        dx.append([y_ti * (dy_ti - mean) for dy_ti, y_ti in pairs(dy_t, y_t)])
     return dx
 
 def rmsnorm_backward(dy, x):
@@ -760,7 +761,7 @@ def rmsnorm_backward(dy, x):
     for dy_t, x_t in pairs(dy, x):
         r = 1 / sqrt(dot(x_t, x_t) / len(x_t) + 1e-5)
         through_r = dot(dy_t, x_t) * r**3 / len(x_t)
-        dx.append([r * dy_ti - through_r * x_ti for dy_ti, x_ti in zip(dy_t, x_t)])
+        dx.append([r * dy_ti - through_r * x_ti for dy_ti, x_ti in pairs(dy_t, x_t)])
     return dx
 
 def squared_relu_backward(dy, x):
@@ -820,8 +821,8 @@ def backward(model, tokens, dlogits, trace):
         dnormed, dwq, dwk, dwv, dwo = attention_backward(dmiddle, layer, kept.attention)
         dx = add(dmiddle, rmsnorm_backward(dnormed, kept.x))
         dlayers.insert(0, Layer(dwq, dwk, dwv, dwo, dfc1, dfc2))
-    for token, dx_t in pairs(tokens, dx):  # x = wte[token] + wpe[t]: the second use of wte
-        dwte[token] = [a + b for a, b in zip(dwte[token], dx_t)]
+    for token, dx_t in pairs(tokens, dx):  # x = add(rows of wte, rows of wpe): wte was used twice
+        [dwte[token]] = add([dwte[token]], [dx_t])
     dwpe = dx + [[0.0] * len(row) for row in model.wpe[len(dx) :]]  # places beyond the name: 0
     return Model(model.n_head, dwte, dwpe, dlayers)
 
@@ -998,18 +999,18 @@ def train(model, documents, vocabulary, rng, settings):
 # So the model knows its list nearly by heart. No wonder: 3,632 parameters for 530 guesses. What it
 # does not know is what names are like. On names kept out of the list, its loss falls at first, then
 # rises to about 7, far worse than blind guessing, as it grows sure of letters that do not come.
-# This is overfitting. Stopping at step 500 would prevent it, and so would more names. Taught 5,000
+# This is overfitting. To stop after about 500 steps would help, and so do more names. Taught 5,000
 # of the 32,033 names of Karpathy's makemore, once each, it predicts unseen ones nearly as well
 # (better than a table of letter pairs would, not as well as one of triples), and invents some:
 # narisca, fenave, kaenna.
 #
-# How does ChatGPT differ? Mostly in size. GPT-3, whose sizes were published, has 50,257 tokens
-# (pieces of words), vectors of 12,288 numbers, 96 layers and 175 billion parameters, and was taught
-# a good part of the internet. Your question is the `start`, called a prompt, and the answer is
-# written as here, token by token. To answer, and not just go on asking, it is trained further, by
-# the same method, on conversations and on what people preferred. Compared with GPT-2, this file has
-# squared ReLU for GELU, rmsnorm without gain for layer norm, no norm at the end, no biases, two
-# marks for one, and `wo` and `fc2` that start at 0.
+# How does ChatGPT differ? First, in size. GPT-3, whose sizes were published, has 50,257 tokens
+# (pieces of words), vectors of 12,288 numbers, 96 layers and 175 billion parameters, and learned
+# from 300 billion tokens of text, many texts a step. Your question is the `start`, called a prompt,
+# and the answer is written as here, token by token. Second, to answer and not just go on asking, it
+# is trained further, on conversations, and then towards answers that people preferred. (Compared
+# with GPT-2, this file has squared ReLU for GELU, rmsnorm without gain for layer norm, no norm at
+# the end, no biases, no dropout, two marks for one, and `wo` and `fc2` that start at 0.)
 #
 # Try: two layers (`--n-layer 2`); your own list (`--data`); a mistake in any backward, which
 # `check_gradient(model, [0, 6, 14, 14, 2, 1])` then finds.
@@ -1061,12 +1062,12 @@ def read_documents(path):
     return documents
 
 def prepare(settings):
-    """Check the settings, and return the documents. Raises ValueError or OSError."""
+    """The settings, checked, and their documents. Raises ValueError or OSError."""
     check(settings)
     default = FILE.with_name("names.txt")
     if settings.data is None and not default.exists():
-        return NAMES
-    return read_documents(default if settings.data is None else settings.data)
+        return settings, NAMES
+    return settings, read_documents(default if settings.data is None else settings.data)
 
 def from_flags(arguments):
     """Settings and documents as flags say. A bad flag, value or file ends the program, status 2."""
@@ -1077,9 +1078,8 @@ def from_flags(arguments):
         meaning = f.metadata["meaning"] + ("" if f.default is None else f" (default: {f.default})")
         parser.add_argument("--" + f.name.replace("_", "-"), type=f.type, default=f.default,
                             metavar="value", help=meaning.replace("%", "%%"))
-    settings = Settings(**vars(parser.parse_args(arguments)))
     try:
-        return settings, prepare(settings)
+        return prepare(Settings(**vars(parser.parse_args(arguments))))
     except (ValueError, OSError) as error:
         parser.error(str(error))
 
@@ -1091,8 +1091,7 @@ if __name__ == "__main__":
         sys.stdout.reconfigure(errors="replace")  # a ? for a letter that the terminal can't show
         if hasattr(signal, "SIGPIPE"):
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so `| head` ends it without a word
-    settings = Settings()
-    settings, documents = from_flags(sys.argv[1:]) if is_script else (settings, prepare(settings))
+    settings, documents = from_flags(sys.argv[1:]) if is_script else prepare(Settings())
     vocabulary = Vocabulary(documents)
     rng = Xoshiro(settings.seed)
     model = init_model(settings, len(vocabulary.tokens), rng)

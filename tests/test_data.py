@@ -85,7 +85,7 @@ class FilesTest(unittest.TestCase):
             with self.subTest(oddity):
                 self.path.write_bytes(content)
                 self.assertEqual(read_documents(self.path), names)
-                self.assertEqual(prepare(Settings(data=str(self.path))), names)
+                self.assertEqual(prepare(Settings(data=str(self.path)))[1], names)
 
     def test_a_file_without_names_in_utf_8_is_refused_by_its_name(self):
         for fault, (content, words) in self.BAD.items():
@@ -106,9 +106,9 @@ class FilesTest(unittest.TestCase):
                 read_documents(path)
 
     def prepare_beside(self, **values):
-        """What prepare gives for these settings, if the program were in the temporary folder."""
+        """The documents for these settings, if the program were in the temporary folder."""
         with mock.patch.object(microgpt, "FILE", self.folder / "microgpt.py"):
-            return prepare(Settings(**values))
+            return prepare(Settings(**values))[1]
 
     def test_the_default_is_names_txt_beside_the_program(self):
         self.path.write_bytes(b"zoe\n")
@@ -153,7 +153,7 @@ class ShippedNamesTest(unittest.TestCase):
     def test_names_txt_and_the_names_in_the_program_are_the_same(self):
         text = (PROJECT / "names.txt").read_text(encoding="utf-8")
         self.assertEqual(text, "".join(f"{name}\n" for name in NAMES))
-        self.assertEqual(prepare(Settings()), NAMES)
+        self.assertEqual(prepare(Settings())[1], NAMES)
 
     def test_92_different_names_of_1_to_8_letters_without_q_emma_first(self):
         self.assertEqual((len(NAMES), len(set(NAMES)), NAMES[0]), (92, 92, "emma"))
