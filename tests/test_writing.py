@@ -63,7 +63,7 @@ class GenerateTest(unittest.TestCase):
     def test_refuses_with_words(self):
         for how, words in [
             ({"start": "abcdab"}, "5 .*6"),
-            ({"start": "axbyx"}, "x y$"),
+            ({"start": "axbyx"}, "'x', 'y'$"),
             ({"temperature": 0}, "above 0.* 0"),
             ({"temperature": -0.5}, "above 0.* -0.5"),
             ({"temperature": math.nan}, "above 0.* nan"),
