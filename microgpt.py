@@ -26,7 +26,7 @@
 # examples in the code. (The run above is from CPython 3.13. Versions before 3.12, and PyPy, round
 # sums differently, which shows after about 1,000 steps.) The idea is Karpathy's: his microgpt.py
 # finds its gradients automatically, number by number. Here they are worked out by hand, for whole
-# matrices, which makes this file about 30 times faster.
+# matrices, which makes this file 20 to 30 times faster.
 
 # %% [markdown]
 # # Part one: how a GPT predicts and writes
@@ -390,51 +390,9 @@ def forward(model, tokens, cache):
 # as mix leaves units out), and 2C = 32 more for each position that it sees.
 #
 # ## 7. Writing
-# To write a name, start with `<BOS>`, draw a token from the probabilities, make it the next input,
-# and go on until `<EOS>` is drawn or all 8 positions are taken.
-
-# %%
-def generate(model, vocabulary, rng, start="", temperature=1.0):
-    """A name, as text of at most block_size letters, that begins with the text start.
-
-    The logits are divided by the temperature. Above 1, that makes the model bolder; below 1, more
-    cautious: at 0.5, chances of 75% and 25% become 90% and 10%. Raises ValueError if start is too
-    long or has an unknown letter, or if the temperature is not above 0.
-    """
-    if len(start) > len(model.wpe):
-        raise ValueError(f"start may have {len(model.wpe)} characters at most, not {len(start)}")
-    if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, not {temperature}")
-    ids = vocabulary.encode(start)
-    tokens, cache = [BOS, *ids], new_cache(model)  # start goes in at once
-    while len(ids) < len(model.wpe):
-        logits, _ = forward(model, tokens, cache)
-        probs = softmax([[logit / temperature for logit in logits[-1]]])[0]
-        token = rng.choice(probs)
-        if token == EOS:
-            break
-        ids.append(token)
-        tokens = [token]
-    return vocabulary.decode(ids)
-
-def look_inside(model, vocabulary, name):
-    """Print what the model expects after each letter of a name, and where each head looks."""
-    tokens = [BOS, *vocabulary.encode(name)][: len(model.wpe)]  # a long name is cut
-    letters = [vocabulary.tokens[token] for token in tokens]
-    logits, trace = forward(model, tokens, new_cache(model))
-    for t, probs in enumerate(softmax(logits)):
-        likeliest = sorted(range(len(probs)), key=lambda i: -probs[i])[:3]
-        shown = [f"{vocabulary.tokens[i]} {probs[i]:.0%}" for i in likeliest if probs[i] > 0.005]
-        print(f"{''.join(letters[: t + 1]):15}", "    ".join(shown))
-    for n, layer in enumerate(trace.layers):
-        for h, weights in enumerate(layer.attention.weights):
-            print(f"\nlayer {n}, head {h}\n     " + "".join(f"{letter:>7}" for letter in letters))
-            for t, letter in enumerate(letters):
-                print(f"{letter:5}" + "".join(f"{weight:7.2f}" for weight in weights[t][: t + 1]))
-
-# %% [markdown]
-# This needs random numbers and a model. You may skip how these are made. (Python's `random` would
-# do, but this generator is easily written in any language, and then gives the same numbers.)
+# Writing needs random numbers and a model. You may skip how these are made, down to `generate`.
+# (Python's `random` would do, but this generator is easily written in any language, and then gives
+# the same numbers.)
 
 # %%
 class Xoshiro:
@@ -507,6 +465,49 @@ def init_model(settings, vocab_size, rng):
                     fc1=matrix(4 * n), fc2=matrix(4 * n, sigma=0.0))
               for _ in range(settings.n_layer)]
     return Model(settings.n_head, wte, wpe, layers)
+
+# %% [markdown]
+# To write a name, start with `<BOS>`, draw a token from the probabilities, make it the next input,
+# and go on until `<EOS>` is drawn or all 8 positions are taken.
+
+# %%
+def generate(model, vocabulary, rng, start="", temperature=1.0):
+    """A name, as text of at most block_size letters, that begins with the text start.
+
+    The logits are divided by the temperature. Above 1, that makes the model bolder; below 1, more
+    cautious: at 0.5, chances of 75% and 25% become 90% and 10%. Raises ValueError if start is too
+    long or has an unknown letter, or if the temperature is not above 0.
+    """
+    if len(start) > len(model.wpe):
+        raise ValueError(f"start may have {len(model.wpe)} characters at most, not {len(start)}")
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, not {temperature}")
+    ids = vocabulary.encode(start)
+    tokens, cache = [BOS, *ids], new_cache(model)  # start goes in at once
+    while len(ids) < len(model.wpe):
+        logits, _ = forward(model, tokens, cache)
+        probs = softmax([[logit / temperature for logit in logits[-1]]])[0]
+        token = rng.choice(probs)
+        if token == EOS:
+            break
+        ids.append(token)
+        tokens = [token]
+    return vocabulary.decode(ids)
+
+def look_inside(model, vocabulary, name):
+    """Print what the model expects after each letter of a name, and where each head looks."""
+    tokens = [BOS, *vocabulary.encode(name)][: len(model.wpe)]  # a long name is cut
+    letters = [vocabulary.tokens[token] for token in tokens]
+    logits, trace = forward(model, tokens, new_cache(model))
+    for t, probs in enumerate(softmax(logits)):
+        likeliest = sorted(range(len(probs)), key=lambda i: -probs[i])[:3]
+        shown = [f"{vocabulary.tokens[i]} {probs[i]:.0%}" for i in likeliest if probs[i] > 0.005]
+        print(f"{''.join(letters[: t + 1]):15}", "    ".join(shown))
+    for n, layer in enumerate(trace.layers):
+        for h, weights in enumerate(layer.attention.weights):
+            print(f"\nlayer {n}, head {h}\n     " + "".join(f"{letter:>7}" for letter in letters))
+            for t, letter in enumerate(letters):
+                print(f"{letter:5}" + "".join(f"{weight:7.2f}" for weight in weights[t][: t + 1]))
 
 # %% [markdown]
 # An untrained model writes noise. Here is all that a trained one knows, a character for each of its

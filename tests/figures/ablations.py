@@ -1,15 +1,13 @@
 """What each detail is worth: undo one at a time, train, and compare with the program as it is.
 
-    python -m tests.figures.ablations                          32 seeds: half an hour on PyPy,
-                                                               more than an hour on CPython
+    python -m tests.figures.ablations                          16 seeds: 10 minutes on PyPy,
+                                                               20 on CPython
     python -m tests.figures.ablations --seeds 2 --steps 100    to try it: some seconds
 
-Each variant is trained with every seed, and compared with the program as it is with the same seed:
-the mean loss over all names, and the share of samples that are names of the list. A difference is
-the mean of those of the seeds ± its standard error. It is **bold** if it is beyond two standard
-errors. Chance alone takes about one difference of twenty that far.
+Each variant is compared with the program as it is, with the same seeds: the mean loss over all
+names, and the share of samples that are names of the list. A difference is a mean over seeds ± its
+standard error, and **bold** beyond two of them. Chance takes one of twenty that far.
 """
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from math import inf, sqrt
@@ -17,9 +15,8 @@ from statistics import mean, stdev
 from unittest import mock
 
 import microgpt
-from microgpt import attend, attend_backward, cross_entropy_backward
-from tests.figures.common import (
-    Learner, in_parallel, new_parser, parse, print_table, python, read_names, run, share_taught)
+from microgpt import attend, attend_backward, cross_entropy_backward, loss_and_gradient
+from tests.figures.common import Learner, in_parallel, new_parser, parse, print_table, python, run
 
 
 def attend_to_itself(q, keys, values):
@@ -49,89 +46,85 @@ def summed_loss_backward(probs, targets):
     return [cross_entropy_backward([p], [target])[0] for p, target in zip(probs, targets)]
 
 
-def with_adam(learner, sequences, **changes):
-    """Train with other settings of Adam."""
+def shorter_loss_and_gradient(model, ids):
+    """loss_and_gradient of ids cut to block_size tokens, not to block_size inputs and a target."""
+    return loss_and_gradient(model, ids[: len(model.wpe)])
+
+
+def replacing(learner, **functions):
+    """Replace functions of microgpt, until mock.patch.stopall."""
+    for name, function in functions.items():
+        mock.patch.object(microgpt, name, function).start()
+
+
+def with_adam(learner, **changes):
+    """Give Adam other settings."""
     learner.adam = microgpt.Adam(learner.model, replace(learner.settings, **changes))
-    return sequences
 
 
-def with_full_projections(learner, sequences):
+def with_full_projections(learner):
     """Draw wo and fc2 as all other matrices are drawn."""
     for layer in learner.model.layers:
         for w in (layer.wo, layer.fc2):
             w[:] = [[learner.rng.normal(sigma=0.02) for _ in row] for row in w]
-    return sequences
-
-
-def without_last_position(learner, sequences):
-    """Train on sequences cut to block_size tokens, not to block_size inputs and their targets."""
-    return [ids[: learner.settings.block_size] for ids in sequences]
 
 
 FOREVER = 10**15  # steps, in which the learning rate hardly falls
-VARIANTS = {  # by name: what is replaced in microgpt, and what is done before training
-    "as it is": ({}, None),
-    "each position sees only itself": ({"attend": attend_to_itself}, None),
-    "a constant learning rate of 0.01": ({}, partial(with_adam, steps=FOREVER)),
-    "a constant learning rate of 0.005": ({}, partial(with_adam, steps=FOREVER, lr=0.005)),
-    "a learning rate that falls from 0.005": ({}, partial(with_adam, lr=0.005)),
-    "a learning rate that falls from 0.02": ({}, partial(with_adam, lr=0.02)),
-    "β2 = 0.999": ({}, partial(with_adam, beta2=0.999)),
-    "the loss summed, not averaged": ({"cross_entropy_backward": summed_loss_backward}, None),
-    "the last position left untrained": ({}, without_last_position),
-    "wo and fc2 not starting at zero": ({}, with_full_projections),
-    "scores not divided by √D": (
-        {"attend": attend_unscaled, "attend_backward": attend_unscaled_backward}, None),
+VARIANTS = {  # what is done before training
+    "as it is": replacing,
+    "each position sees only itself": partial(replacing, attend=attend_to_itself),
+    "a constant learning rate of 0.01": partial(with_adam, steps=FOREVER),
+    "a constant learning rate of 0.005": partial(with_adam, steps=FOREVER, lr=0.005),
+    "a learning rate that falls from 0.005": partial(with_adam, lr=0.005),
+    "a learning rate that falls from 0.02": partial(with_adam, lr=0.02),
+    "β2 = 0.999": partial(with_adam, beta2=0.999),
+    "the loss summed, not averaged": partial(
+        replacing, cross_entropy_backward=summed_loss_backward),
+    "the last position left untrained": partial(
+        replacing, loss_and_gradient=shorter_loss_and_gradient),
+    "wo and fc2 not starting at zero": with_full_projections,
+    "scores not divided by √D": partial(
+        replacing, attend=attend_unscaled, attend_backward=attend_unscaled_backward),
 }
 
 
 def measure(name, settings, names, samples):
-    """Train one variant with one seed: its mean loss, and its share of names of the list."""
-    functions, prepare = VARIANTS[name]
+    """Train one variant with one seed: its mean loss, and how many % of samples are in the list."""
     learner = Learner(settings, names)
-    sequences = learner.sequences(names)
-    with ExitStack() as stack:
-        for function, replacement in functions.items():
-            stack.enter_context(mock.patch.object(microgpt, function, replacement))
-        for _ in learner.train(prepare(learner, sequences) if prepare else sequences):
-            pass
-        loss = learner.mean_loss(sequences)
-        return loss, share_taught(learner.samples(samples), names, settings.block_size)
+    VARIANTS[name](learner)
+    for _ in learner.train(learner.sequences):
+        pass
+    loss, written = learner.mean_loss(learner.sequences), learner.samples(samples)
+    mock.patch.stopall()
+    return loss, 100 * mean(in_list for _, in_list in written)
 
 
-def compared(values, others):
-    """The mean of values - others and its standard error, pair by pair."""
+def cell(values, others, form):
+    """The mean of values - others, pair by pair, ± its standard error; bold beyond two of them."""
     differences = [a - b for a, b in zip(values, others)]
-    if len(differences) < 2:
-        return differences[0], inf  # one says nothing of the spread
-    return mean(differences), stdev(differences) / sqrt(len(differences))
-
-
-def cell(difference, error, form, factor=1):
-    """A difference and its standard error, bold if it is beyond two of them."""
-    text = f"{factor * difference:+{form}} ± {factor * error:{form}}"
+    difference, error = mean(differences), inf  # as one seed says nothing of chance
+    if len(differences) > 1:
+        error = stdev(differences) / sqrt(len(differences))
+    text = f"{difference:+{form}} ± {error:{form}}"
     return f"**{text}**" if abs(difference) > 2 * error else text
 
 
 def main(arguments):
     """Train every variant with every seed, and print the table."""
-    parser = new_parser("ablations", __doc__, seeds=(32, "train with the seeds 1 to this"),
-                        samples=(1000, "samples of each trained model"))
-    own, settings = parse(parser, arguments)
-    names, seeds = read_names(parser, settings.data), range(1, own.seeds + 1)
-    pairs = [(name, seed) for seed in seeds for name in VARIANTS]
-    jobs = [(name, replace(settings, seed=seed), names, own.samples) for name, seed in pairs]
-    results = dict(zip(pairs, in_parallel(measure, jobs, len(jobs) * settings.steps)))
+    parser = new_parser("ablations", __doc__, seeds=16, samples=1000)
+    own, settings, names = parse(parser, arguments)
+    jobs = [(name, replace(settings, seed=seed), names, own.samples)
+            for name in VARIANTS for seed in range(1, own.seeds + 1)]
+    results = in_parallel(measure, jobs, len(jobs) * settings.steps)
 
-    print(f"{python()}, seeds 1 to {own.seeds}, {settings.steps:,} steps\n")
-    usual_losses, usual_shares = zip(*(results["as it is", seed] for seed in seeds))
+    print(f"{python()}, seeds 1 to {own.seeds}, {settings.steps:,} steps")
+    usual_losses, usual_shares = zip(*results[: own.seeds])
     rows = []
-    for name in VARIANTS:
-        losses, shares = zip(*(results[name, seed] for seed in seeds))
-        differences = (cell(*compared(losses, usual_losses), ".3f"),
-                       cell(*compared(shares, usual_shares), ".1f", factor=100))
-        by_loss, by_share = differences if name != "as it is" else ("", "")
-        rows.append((name, f"{mean(losses):.3f}", by_loss, f"{mean(shares):.0%}", by_share))
+    for i, name in enumerate(VARIANTS):
+        losses, shares = zip(*results[i * own.seeds : (i + 1) * own.seeds])
+        by_loss = cell(losses, usual_losses, ".3f") if i else ""
+        by_share = cell(shares, usual_shares, ".1f") if i else ""
+        rows.append((name, f"{mean(losses):.3f}", by_loss, f"{mean(shares):.0f}%", by_share))
     print_table(["undone", "mean loss", "difference", "taught names", "difference, % of samples"],
                 rows)
 

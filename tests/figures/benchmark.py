@@ -9,13 +9,13 @@ of its time in it. Other work on the machine still changes the ratio: wait until
 import gc
 import platform
 from dataclasses import replace
+from itertools import count, cycle, islice
 from statistics import mean, median
 from time import perf_counter, process_time
 
 import microgpt
 from tests import oracle
-from tests.figures.common import (
-    Learner, new_parser, parse, print_table, python, read_names, run, show_progress)
+from tests.figures.common import Learner, new_parser, parse, print_table, python, run, show_progress
 from tests.helpers import flat, to_oracle
 
 STEPS_A_TURN = 4
@@ -49,27 +49,26 @@ def compare(settings, names, turns, warm_up):
     """Print the times of both on the same steps, in turn, after `warm_up` steps of ours."""
     show_progress(0, turns + 1, "turns")
     learner, start, rows = Learner(settings, names), perf_counter(), []
-    sequences = learner.sequences(names)
-    for step in range(warm_up):
-        our_step(learner, sequences[step % len(sequences)], step)
+    jobs = zip(cycle(learner.sequences), count())  # sequences and steps, without end
+    for job in islice(jobs, warm_up):
+        our_step(learner, *job)
     model = to_oracle(learner.model)
     adam = oracle.TextbookAdam(
         flat(model), settings.lr, settings.beta1, settings.beta2, settings.steps)
     for turn in range(turns + 1):
-        steps = range(warm_up + turn * STEPS_A_TURN, warm_up + (turn + 1) * STEPS_A_TURN)
-        todo = [(sequences[step % len(sequences)], step) for step in steps]
+        todo = list(islice(jobs, STEPS_A_TURN))
         scalar = mean(scalar_step(model, adam, *job) for job in todo)
         parts = [mean(times) for times in zip(*(our_step(learner, *job) for job in todo))]
         if turn:  # the first one warms both up
             rows.append((scalar, *parts, scalar / parts[-1]))
         show_progress(turn + 1, turns + 1, "turns", start)
     show_progress()
-    scalar, *parts, total, ratio = (f"{median(column):.2f}" for column in zip(*rows))
-    ratios = [row[-1] for row in rows]
+    columns = list(zip(*rows))
     print_table(
         ["scalar, ms a step", "forward", "backward", "Adam", "microgpt.py, ms a step",
          "times faster", "range"],
-        [(scalar, *parts, total, ratio, f"{min(ratios):.1f} to {max(ratios):.1f}")])
+        [[*(f"{median(column):.2f}" for column in columns),
+          f"{min(columns[-1]):.1f} to {max(columns[-1]):.1f}"]])
 
 
 def growth(settings, names):
@@ -79,9 +78,8 @@ def growth(settings, names):
         show_progress(len(rows), len(SIZES), "sizes", start)
         sizes = replace(settings, n_embd=n_embd, n_layer=n_layer, block_size=block_size)
         learner = Learner(sizes, names)
-        sequences = learner.sequences(names)
-        times = [our_step(learner, sequences[step % len(sequences)], step)[-1]
-                 for step in range(2 * steps)]
+        jobs = zip(cycle(learner.sequences), range(2 * steps))
+        times = [our_step(learner, *job)[-1] for job in jobs]
         rows.append((n_embd, n_layer, block_size, f"{microgpt.count_parameters(learner.model):,}",
                      f"{mean(times[steps:]):.2f}"))
     show_progress()
@@ -90,15 +88,11 @@ def growth(settings, names):
 
 def main(arguments):
     """Time both, and print tables."""
-    parser = new_parser("benchmark", __doc__, turns=(9, "how often both take turns"))
-    parser.add_argument("--warm-up", type=int, default=1000, metavar="N",
-                        help="our steps before the comparison (default: 1000)")
-    own, settings = parse(parser, arguments)
-    names = read_names(parser, settings.data)
+    parser = new_parser("benchmark", __doc__, turns=9, warm_up=1000)
+    own, settings, names = parse(parser, arguments)
     gc.disable()
-    print(f"{python()}, {platform.machine()}\n", flush=True)
+    print(f"{python()}, {platform.machine()}", flush=True)
     compare(settings, names, own.turns, own.warm_up)
-    print()
     growth(settings, names)
     gc.enable()
 

@@ -4,7 +4,6 @@ import json
 import platform
 import signal
 import sys
-from dataclasses import fields
 from html import escape
 from multiprocessing import Pool, Value
 from pathlib import Path
@@ -14,6 +13,13 @@ from time import perf_counter
 import microgpt
 
 FOLDER = Path(__file__).parent
+MEANINGS = {
+    "seeds": "train with the seeds 1 to this",
+    "every": "steps from row to row",
+    "samples": "samples of each trained model",
+    "turns": "how often both take turns",
+    "warm_up": "our steps before the comparison",
+}
 steps_done = None  # in a worker of in_parallel: the training steps that all workers have done
 
 
@@ -26,22 +32,21 @@ class Learner:
         self.rng = microgpt.Xoshiro(settings.seed)
         self.model = microgpt.init_model(settings, len(self.vocabulary.tokens), self.rng)
         self.adam = microgpt.Adam(self.model, settings)
+        self.sequences = [microgpt.training_tokens(name, self.vocabulary, settings.block_size)
+                          for name in names]
+        self.known = {name[: settings.block_size] for name in names}  # as it can write them
 
-    def sequences(self, names):
-        """Each name as ids, cut as in training."""
-        size = self.settings.block_size
-        return [microgpt.training_tokens(name, self.vocabulary, size) for name in names]
-
-    def train(self, sequences):
-        """Train, one sequence a step. Yield how many steps are done: 0, 1, 2, …, all."""
-        yield 0
+    def train(self, sequences, every=1):
+        """Train, one sequence a step. Yield how many steps are done: 0, every so many, and all."""
         for step in range(self.settings.steps):
+            if step % every == 0:
+                yield step
             _, dmodel = microgpt.loss_and_gradient(self.model, sequences[step % len(sequences)])
             self.adam.update(self.model, dmodel, step)
             if steps_done is not None:
                 with steps_done.get_lock():
                     steps_done.value += 1
-            yield step + 1
+        yield self.settings.steps
 
     def mean_loss(self, sequences):
         """The mean over sequences of each one's loss."""
@@ -52,17 +57,16 @@ class Learner:
         return mean(losses)
 
     def samples(self, count):
-        """Samples, as text."""
-        return [microgpt.generate(self.model, self.vocabulary, self.rng) for _ in range(count)]
+        """For each sample: its text, and if it is a name of the list."""
+        texts = [microgpt.generate(self.model, self.vocabulary, self.rng) for _ in range(count)]
+        return [[text, text in self.known] for text in texts]
 
 
-def share_taught(samples, names, block_size):
-    """The share of samples that are names of the list, as far as they fit into the block."""
-    taught = {name[:block_size] for name in names}
-    return mean(sample in taught for sample in samples)
-
-
-# Jobs on all cores
+def predictions(sequences):
+    """For each prediction: what comes before, its target, and its weight in the sequence's loss."""
+    for ids in map(tuple, sequences):
+        for t in range(1, len(ids)):
+            yield ids[:t], ids[t], 1 / (len(ids) - 1)
 
 
 def start_worker(counter):
@@ -87,73 +91,37 @@ def in_parallel(function, jobs, steps):
 
 def show_progress(done=0, total=0, things="", start=0.0):
     """One line on standard error: how much is done, and how long the rest takes at that speed."""
-    text = f"{done:,} of {total:,} {things}" if total else ""
+    text = f"{done:,} of {total:,} {things}" if total else ""  # without a total, clear the line
     if done:
         left = (perf_counter() - start) / done * (total - done)
         text += f", about {left:.0f} s left" if left < 100 else f", about {left / 60:.0f} min left"
     print(f"\r{text:60}", end="" if total else "\r", file=sys.stderr, flush=True)
 
 
-# Flags, and what is printed and kept
-
-
-def count(text):
-    """A whole number from 1 on."""
-    if int(text) < 1:
-        raise ValueError
-    return int(text)
-
-
-def new_parser(name, text, picture=False, flags=True, **counts):
-    """A parser of a program's flags and those of microgpt.py; --help says the text, too."""
+def new_parser(program, text, save=False, **flags):
+    """A parser of a program's own flags, with their defaults. Its --help says the text, too."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m tests.figures.{name}", usage="%(prog)s [-h] [--flag value ...]",
-        description=text, allow_abbrev=False, conflict_handler="resolve",
+        prog=f"python -m tests.figures.{program}", description=text, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    for flag, (default, meaning) in counts.items():
-        parser.add_argument(f"--{flag}", type=count, default=default, metavar="N",
-                            help=f"{meaning} (default: {default})")
-    if picture:
+    for name, default in flags.items():
+        parser.add_argument("--" + name.replace("_", "-"), type=int, default=default, metavar="N",
+                            help=f"{MEANINGS[name]} (default: {default})")
+    if save:
         parser.add_argument("--save", action="store_true", help="write the picture and its data")
-        parser.add_argument("--redraw", action="store_true", help="draw the saved data, and end")
-    group = parser.add_argument_group("flags of microgpt.py")
-    for field in fields(microgpt.Settings) if flags else ():
-        group.add_argument("--" + field.name.replace("_", "-"), type=field.type, metavar="X",
-                           default=field.default,
-                           help=f"{field.metadata['meaning']} (default: {field.default})")
     return parser
 
 
 def parse(parser, arguments):
-    """Command-line arguments -> all flags, and those of microgpt.py as Settings, checked."""
-    own = parser.parse_args(arguments)
-    names = [field.name for field in fields(microgpt.Settings)]
-    settings = microgpt.Settings(**{name: getattr(own, name) for name in names})
-    try:
-        microgpt.check(settings)
-    except ValueError as error:
-        parser.error(str(error))
-    return own, settings
+    """A program's own flags; and the Settings and the names that flags of microgpt.py say."""
+    parser.epilog = "and all flags of microgpt.py: see python microgpt.py --help"
+    own, others = parser.parse_known_args(arguments)
+    return (own, *microgpt.from_flags(others))
 
 
-def read_names(parser, data):
-    """The names in a file, or the parser's error; the 92 names if there is no file."""
-    try:
-        return microgpt.read_documents(data) if data is not None else microgpt.NAMES
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-
-
-def save(name, picture, data=None):
+def save(name, picture, data):
     """Write a picture, and the data that it shows, into this folder."""
     FOLDER.joinpath(f"{name}.svg").write_text(picture, encoding="utf-8")
-    if data is not None:
-        FOLDER.joinpath(f"{name}.json").write_text(json.dumps(data) + "\n", encoding="utf-8")
-
-
-def saved(name):
-    """The data of a picture."""
-    return json.loads(FOLDER.joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    FOLDER.joinpath(f"{name}.json").write_text(json.dumps(data) + "\n", encoding="utf-8")
 
 
 def python():
@@ -164,14 +132,21 @@ def python():
 
 
 def print_table(heads, rows):
-    """A table in Markdown."""
+    """An empty line, and a table in Markdown."""
+    print()
     for cells in (heads, ["---"] * len(heads), *rows):
         print("|", " | ".join(map(str, cells)), "|")
 
 
-def spread(values, form):
-    """The mean, and the least to the most, as two cells."""
-    return f"{mean(values):{form}}", f"{min(values):{form}} to {max(values):{form}}"
+def spread(values):
+    """The mean, the least and the most, in four digits after the point."""
+    return [round(value, 4) for value in (mean(values), min(values), max(values))]
+
+
+def cells(values, form):
+    """A spread as two cells of a table."""
+    middle, low, high = values
+    return f"{middle:{form}}", f"{low:{form}} to {high:{form}}"
 
 
 def run(main):
@@ -185,8 +160,6 @@ def run(main):
         print("\nmicrogpt: stopped", file=sys.stderr)
         sys.exit(130)
 
-
-# Pictures
 
 COLOURS = {  # on light pages, and on dark ones
     "paper": ("#ffffff", "#0d1117"),
@@ -204,11 +177,9 @@ path{stroke-width:2}.thin{stroke-width:1}.thick{stroke-width:3.5}.band{fill-opac
 .halo{stroke-width:6px;paint-order:stroke}
 .dashed{stroke-dasharray:7 6}.dotted{stroke-dasharray:2 5}"""
 
-
-def colours(theme):
-    """COLOURS as CSS: 0 for light pages, 1 for dark ones."""
-    return "".join(f".{name}{{fill:{pair[theme]}}}path.{name}{{fill:none;stroke:{pair[theme]}}}"
-                   f".{name}-edge{{stroke:{pair[theme]}}}" for name, pair in COLOURS.items())
+LIGHT, DARK = (
+    "".join(f".{name}{{fill:{pair[i]}}}path.{name}{{fill:none;stroke:{pair[i]}}}"
+            f".{name}-edge{{stroke:{pair[i]}}}" for name, pair in COLOURS.items()) for i in (0, 1))
 
 
 class Picture:
@@ -218,8 +189,8 @@ class Picture:
         self.parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
             f"<title>{escape(title)}</title><desc>{escape(description)}</desc>",
-            f"<style>{STYLE}\n{colours(0)}",  # an <img>, too, knows if its reader prefers dark
-            f"@media(prefers-color-scheme:dark){{{colours(1)}}}</style>"]
+            f"<style>{STYLE}\n{LIGHT}",  # an <img>, too, knows if its reader prefers dark
+            f"@media(prefers-color-scheme:dark){{{DARK}}}</style>"]
         self.box(0.5, 0.5, width - 1, height - 1, "paper grid-edge", ' rx="8"')
         self.text(20, 36, title, "ink title")
 
@@ -247,32 +218,19 @@ class Picture:
         return "\n".join(self.parts) + "\n</svg>\n"
 
 
-class Plot:
-    """Axes in a picture: steps to the right, and mean losses upwards, from low to high."""
+def axes(picture, left, top, width, height, steps, low, high, unit):
+    """Draw axes: steps to the right, and mean losses upwards. Return where (step, loss) is."""
+    def at(step, loss):
+        return left + width * step / steps, top + height * (high - loss) / (high - low)
 
-    def __init__(self, picture, left, top, width, height, steps, low, high, unit):
-        self.picture, self.steps, self.low, self.high = picture, steps, low, high
-        self.left, self.top, self.width, self.height = left, top, width, height
-        for i in range(int((high - low) / unit) + 1):
-            x, y = self.at(0, low + unit * i)
-            picture.path([(x, y), (x + width, y)], "grid thin")
-            picture.text(x - 8, y + 6, f"{low + unit * i:g}", "soft", "end")
-        for i in range(6):
-            x, y = self.at(steps * i / 5, low)
-            picture.text(x, y + 24, f"{steps * i // 5:,}", "soft", "middle")
-        picture.text(left + width / 2, y + 50, "training steps, one name each", "soft", "middle")
-        y = top + height / 2
-        picture.text(28, y, "mean loss", "soft", "middle", f' transform="rotate(-90 28 {y:.1f})"')
-
-    def at(self, step, loss):
-        """Where a loss at a step is drawn."""
-        return (self.left + self.width * step / self.steps,
-                self.top + self.height * (self.high - loss) / (self.high - self.low))
-
-    def curve(self, points, kind):
-        """A line through (step, loss)."""
-        self.picture.path([self.at(*point) for point in points], kind)
-
-    def level(self, loss, kind):
-        """A horizontal line."""
-        self.curve([(0, loss), (self.steps, loss)], kind)
+    for i in range(int((high - low) / unit) + 1):
+        x, y = at(0, low + unit * i)
+        picture.path([(x, y), (x + width, y)], "grid thin")
+        picture.text(x - 8, y + 6, f"{low + unit * i:g}", "soft", "end")
+    for i in range(6):
+        x, y = at(steps * i / 5, low)
+        picture.text(x, y + 24, f"{steps * i // 5:,}", "soft", "middle")
+    picture.text(left + width / 2, y + 50, "training steps, one name each", "soft", "middle")
+    y = top + height / 2
+    picture.text(28, y, "mean loss", "soft", "middle", f' transform="rotate(-90 28 {y:.1f})"')
+    return at

@@ -4,16 +4,14 @@
     python -m tests.figures.generalisation --seeds 12 --block-size 12 --data names.txt --data FILE
 
 The first takes a minute on PyPy, and 3 minutes on CPython. The second is for a long list in FILE,
-such as makemore's 32,033 names, and takes 8 and 20 minutes. With --save it is generalisation.svg.
+such as makemore's 32,033 names, and takes 5 and 10 minutes. With --save it is generalisation.svg.
 
 One different name of eight is kept back, with all its copies. A model is taught the others, one a
 step, shuffled by the seed. "Taught" is the mean loss on all names taught so far (at step 0, on the
-first ones), "unseen" that on all names kept back. A model that learns what names are like gets
-better at both. One that learns its list by heart gets better at that list, and sooner or later
-worse at all other names: that is overfitting.
+first ones), "unseen" that on all names kept back.
 
-The rivals are tables that count what came after the last n tokens, in the names that the model was
-taught. Where a table has seen little, it leans on shorter contexts, down to 1 / V: with K = 20,
+The rivals are tables that count what came after the last n tokens of the taught names. They lean
+on shorter contexts, down to 1 / V:
 
     p_n(token) = (count_n(token) + K p_(n-1)(token)) / (count_n(any) + K)
 """
@@ -24,83 +22,71 @@ from statistics import mean
 
 import microgpt
 from tests.figures.common import (
-    Learner, Picture, Plot, count, in_parallel, new_parser, parse, print_table, python, read_names,
-    run, save, saved)
+    Learner, Picture, axes, cells, in_parallel, new_parser, parse, predictions, print_table, python,
+    run, save, spread)
 
-K = 20
+K, LETTERS = 20, 4
 
 
-def split(names, kept_back, rng):
-    """Names to teach and names kept back, shuffled; kept_back is how many different ones."""
+def split(names, rng):
+    """Names to teach, and one different name of eight that is kept back, shuffled."""
     different = sorted(dict.fromkeys(names), key=lambda _: rng.draw())
-    chosen = set(different[:kept_back])
+    kept_back = set(different[: -(-len(different) // 8)])  # rounded up
     shuffled = sorted(names, key=lambda _: rng.draw())
-    return [n for n in shuffled if n not in chosen], [n for n in shuffled if n in chosen]
+    return [n for n in shuffled if n not in kept_back], [n for n in shuffled if n in kept_back]
 
 
-def count_tables(taught, unseen, vocab_size, letters):
-    """For n = 1 to letters: the mean loss on unseen sequences of a table of n letters of context,
-    and its entries, the counts that are not 0 in it and in the shorter ones that it leans on."""
+def count_tables(taught, unseen, vocab_size):
+    """For each number of letters of context, from 0 on: the mean loss of its table on unseen
+    sequences, and its entries, the counts that are not 0 in it and in those that it leans on."""
     counts, totals = Counter(), Counter()
-    for ids in map(tuple, taught):
-        for t, target in enumerate(ids[1:], start=1):
-            for n in range(min(letters, t) + 1):
-                counts[ids[t - n : t], target] += 1
-                totals[ids[t - n : t]] += 1
-    tables = []
-    for longest in range(1, letters + 1):
-        losses = []
-        for ids in map(tuple, unseen):
-            loss = 0.0
-            for t, target in enumerate(ids[1:], start=1):
-                p = 1 / vocab_size
-                for n in range(min(longest, t) + 1):
-                    context = ids[t - n : t]
-                    p = (counts[context, target] + K * p) / (totals[context] + K)
-                loss -= log(p)
-            losses.append(loss / (len(ids) - 1))
-        tables.append((mean(losses), sum(len(context) <= longest for context, _ in counts)))
-    return tables
+    for seen, target, _ in predictions(taught):
+        for n in range(min(LETTERS, len(seen)) + 1):
+            counts[seen[len(seen) - n :], target] += 1
+            totals[seen[len(seen) - n :]] += 1
+    losses = [0.0] * (LETTERS + 1)
+    for seen, target, weight in predictions(unseen):
+        p = 1 / vocab_size
+        for n in range(LETTERS + 1):
+            if n <= len(seen):  # else it is the shorter context
+                context = seen[len(seen) - n :]
+                p = (counts[context, target] + K * p) / (totals[context] + K)
+            losses[n] -= weight * log(p) / len(unseen)
+    return [(loss, sum(len(context) <= n for context, _ in counts))
+            for n, loss in enumerate(losses)]
 
 
-def measure(settings, names, kept_back, every, letters):
+def measure(settings, names, every):
     """Train with one seed: by steps done, the mean losses on names taught and unseen; that on the
-    last fifth of those taught, that on unseen names of tables, how many names are taught."""
+    last fifth of those taught; tables of 1 letter and more; how many names and parameters."""
     learner = Learner(settings, names)  # of all, as a letter may be in names kept back only
-    rest, unseen = map(learner.sequences, split(names, kept_back, learner.rng))
-    taught = rest[: settings.steps]
+    sequences = dict(zip(names, learner.sequences))
+    taught, unseen = ([sequences[name] for name in part] for part in split(names, learner.rng))
+    taught = taught[: settings.steps]
     losses = {done: (learner.mean_loss(taught[: done or every]), learner.mean_loss(unseen))
-              for done in learner.train(taught) if done % every == 0 or done == settings.steps}
-    tables = count_tables(taught, unseen, len(learner.vocabulary.tokens), letters)
+              for done in learner.train(taught, every)}
+    tables = count_tables(taught, unseen, len(learner.vocabulary.tokens))[1:]
     last = learner.mean_loss(taught[-len(taught) // 5 :])
     return losses, last, tables, len(taught), microgpt.count_parameters(learner.model)
 
 
-def summary(names, kept_back, runs):
-    """What is printed and drawn of one list."""
+def report(names, runs):
+    """Print the tables of one list, and return what is in them."""
     by_step, last, tables, taught, parameters = zip(*runs)
-    rows = []
-    for done in by_step[0]:
-        both = zip(*(losses[done] for losses in by_step))
-        rows.append([done, *([round(f(losses), 4) for f in (mean, min, max)] for losses in both)])
-    return {"names": len(names), "taught": taught[0], "kept_back": kept_back,
-            "parameters": parameters[0], "rows": rows, "last_fifth": round(mean(last), 4),
-            "tables": [[round(f(column), 4) for f in (mean, min, max)] + [round(mean(entries))]
-                       for column, entries in (zip(*of_n) for of_n in zip(*tables))]}
-
-
-def print_list(part):
-    """The tables of one list."""
-    print(f"\n{part['names']:,} names: {part['taught']:,} taught, {part['kept_back']:,} different "
-          f"ones kept back, {part['parameters']:,} parameters\n")
+    last_fifth = round(mean(last), 4)
+    rows = [[done, *(spread([losses[done][i] for losses in by_step]) for i in (0, 1))]
+            for done in by_step[0]]
+    rivals = [(*spread(losses), round(mean(entries)))
+              for losses, entries in (zip(*of_n) for of_n in zip(*tables))]
+    print(f"\n{len(names):,} names: {taught[0]:,} taught, {parameters[0]:,} parameters")
     print_table(["after step", "taught", "range", "unseen", "range"], [
-        (f"{done:,}", *(cell for m, low, high in both
-                        for cell in (f"{m:.3f}", f"{low:.3f} to {high:.3f}")))
-        for done, *both in part["rows"]])
-    print(f"\nthe last fifth of the taught names, at the end: {part['last_fifth']:.3f}\n")
+        (f"{done:,}", *cells(both[0], ".3f"), *cells(both[1], ".3f")) for done, *both in rows])
+    print(f"\nthe last fifth of the taught names, at the end: {last_fifth:.3f}")
     print_table(["table of counts", "unseen", "range", "entries"], [
-        (f"letters of context: {n}", f"{m:.3f}", f"{low:.3f} to {high:.3f}", f"{entries:,}")
-        for n, (m, low, high, entries) in enumerate(part["tables"], start=1)])
+        (f"letters of context: {n}", *cells(losses, ".3f"), f"{entries:,}")
+        for n, (*losses, entries) in enumerate(rivals, start=1)])
+    return {"names": len(names), "taught": taught[0], "parameters": parameters[0], "rows": rows,
+            "last_fifth": last_fifth, "tables": rivals}
 
 
 def picture(data):
@@ -110,8 +96,8 @@ def picture(data):
                       "The mean loss on names taught and unseen: " + "; ".join(
                           f"of {part['names']:,} names, {part['rows'][-1][1][0]:.2f} and "
                           f"{part['rows'][-1][2][0]:.2f}" for part in lists))
-    seeds = f"Means of {data['seeds']} seeds, and their range."
-    drawing.text(20, 66, f"{seeds} Dotted lines: tables that", "soft")
+    words = f"Means of {data['seeds']} seeds, and their range. Dotted lines: tables that"
+    drawing.text(20, 66, words, "soft")
     drawing.text(20, 90, "count what follows each letter, each 2 letters, each 3", "soft")
     for i, part in enumerate(lists):
         draw_list(drawing, 112 + 352 * i, part)
@@ -129,23 +115,22 @@ def draw_list(drawing, top, part):
     most = max(high for _, *both in rows for _, _, high in both)
     unit = 2 if most - least > 4 else 0.5
     low, high = least // unit * unit, -(-most // unit) * unit
-    plot = Plot(drawing, 72, top + 42, 420, 236, steps, low, high, unit)
+    at = axes(drawing, 72, top + 42, 420, 236, steps, low, high, unit)
     blind = rows[0][1][0]
     labels = [(blind, "untrained", "soft")]
-    plot.level(blind, "soft dashed")
+    drawing.path([at(0, blind), at(steps, blind)], "soft dashed")
     for n, (loss, *_) in enumerate(part["tables"][:3], start=1):
         if loss < labels[-1][0] - (high - low) / 50:  # else the lines would be one
-            plot.level(loss, "green dotted")
+            drawing.path([at(0, loss), at(steps, loss)], "green dotted")
             labels.append((loss, f"{n} letter{'s'[: n - 1]}", "green"))
     for column, words, kind in ((1, "taught", "blue"), (2, "unseen", "orange")):
-        edges = [(row[0], row[column][1]) for row in rows]
-        edges += [(row[0], row[column][2]) for row in reversed(rows)]
-        drawing.area([plot.at(*edge) for edge in edges], f"{kind} band")
-        plot.curve([(row[0], row[column][0]) for row in rows], f"{kind} thick")
+        middle, least, most = ([at(row[0], row[column][i]) for row in rows] for i in range(3))
+        drawing.area(least + most[::-1], f"{kind} band")
+        drawing.path(middle, f"{kind} thick")
         labels.append((rows[-1][column][0], words, f"{kind} bold"))
-    y = plot.top + plot.height + 21
+    y = top + 299  # below the axes
     for loss, words, kind in sorted(labels):
-        x, end = plot.at(steps, loss)
+        x, end = at(steps, loss)
         y = min(y - 21, end)
         drawing.path([(x + 4, end), (x + 16, y)], f"{kind} thin")
         drawing.text(x + 20, y + 6, f"{words} {loss:.2f}", f"{kind} small")
@@ -153,33 +138,18 @@ def draw_list(drawing, top, part):
 
 def main(arguments):
     """Train on every list with every seed, and print tables."""
-    parser = new_parser("generalisation", __doc__, picture=True,
-                        seeds=(4, "train with the seeds 1 to this"),
-                        every=(500, "steps from row to row"),
-                        letters=(4, "the longest context of a table"))
-    parser.add_argument("--data", action="append", metavar="FILE",
+    parser = new_parser("generalisation", __doc__, save=True, seeds=4, every=500)
+    parser.add_argument("--data", action="append", default=[], metavar="FILE",
                         help="a list of names, once or more often (default: the 92 names)")
-    parser.add_argument("--kept-back", type=count, metavar="N", help="how many (default: 1 in 8)")
-    own, settings = parse(parser, arguments)
-    if own.redraw:
-        return save("generalisation", picture(saved("generalisation")))
-    lists, jobs = [], []
-    for data in own.data or [None]:
-        names = read_names(parser, data)
-        different = len(set(names))
-        kept_back = own.kept_back or -(-different // 8)  # rounded up
-        if kept_back >= different:
-            parser.error(f"to keep back {kept_back} of {different} names leaves none to teach")
-        lists.append((names, kept_back))
-        jobs += [(replace(settings, seed=seed), names, kept_back, own.every, own.letters)
-                 for seed in range(1, own.seeds + 1)]
+    own, settings, names = parse(parser, arguments)
+    lists = [microgpt.from_flags(["--data", file])[1] for file in own.data] or [names]
+    jobs = [(replace(settings, seed=seed), names, own.every)
+            for names in lists for seed in range(1, own.seeds + 1)]
     runs = in_parallel(measure, jobs, len(jobs) * settings.steps)
 
     print(f"{python()}, seeds 1 to {own.seeds}")
-    parts = []
-    for i, (names, kept_back) in enumerate(lists):
-        parts.append(summary(names, kept_back, runs[i * own.seeds : (i + 1) * own.seeds]))
-        print_list(parts[-1])
+    parts = [report(names, runs[i * own.seeds : (i + 1) * own.seeds])
+             for i, names in enumerate(lists)]
     if own.save:
         data = {"python": python(), "seeds": own.seeds, "lists": parts}
         save("generalisation", picture(data), data)

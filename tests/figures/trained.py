@@ -4,64 +4,44 @@
                                                    model much like it. Takes half a minute
     python -m tests.figures.trained --data FILE    a model of your own, to send to a friend
 
-Prints the text, and the Python that makes a model of it.
+Prints the text, and the Python that makes a model of it. A parameter below -2.37 or above 2.42
+becomes that number.
 """
-import sys
+from time import perf_counter
 
 import microgpt
-from tests.figures.common import Learner, in_parallel, new_parser, parse, read_names, run
+from tests.figures.common import Learner, new_parser, parse, run, show_progress
 
 WIDTH = 96
 
 
-def to_text(model, clip=False):
-    """All parameters of a model as lines of characters, which microgpt.load reads.
-
-    Raises ValueError if a parameter is below -2.39 or above 2.44, as no character stands for it;
-    clip takes the nearest one.
-    """
-    characters = [character(parameter, clip) for w in microgpt.matrices(model) for row in w
-                  for parameter in row]
-    return "\n".join("".join(characters[i : i + WIDTH]) for i in range(0, len(characters), WIDTH))
-
-
-def character(parameter, clip):
-    """The character for a parameter: from # to ~, so that none is a quote or a space."""
-    code = round(80 + 19 * parameter)
-    nearest = min(max(code, ord("#")), ord("~"))
-    if code != nearest and not clip:
-        raise ValueError(f"no character from # to ~ stands for a parameter of {parameter:.2f}")
-    return chr(nearest)
-
-
-def train(settings, names):
-    """A model that is trained as microgpt.py does it."""
-    learner = Learner(settings, names)
-    for _ in learner.train(learner.sequences(names)):
-        pass
-    return learner.model
+def to_text(model):
+    """All parameters of a model as lines of characters from # to ~, so that none is a quote or a
+    space. microgpt.load reads them."""
+    numbers = [number for w in microgpt.matrices(model) for row in w for number in row]
+    text = "".join(chr(min(max(round(80 + 19 * number), ord("#")), ord("~"))) for number in numbers)
+    return "\n".join(text[i : i + WIDTH] for i in range(0, len(text), WIDTH))
 
 
 def main(arguments):
     """Train a model, and print it."""
-    parser = new_parser("trained", __doc__)
-    _, settings = parse(parser, arguments)
-    names = read_names(parser, settings.data)
-    [model] = in_parallel(train, [(settings, names)], settings.steps)
-    try:
-        text = to_text(model)
-    except ValueError as error:
-        print(f"{error}: the nearest is taken", file=sys.stderr)
-        text = to_text(model, clip=True)
-    default, sizes = microgpt.Settings(), ("n_embd", "n_head", "n_layer", "block_size")
-    changed = [f"{size}={getattr(settings, size)}" for size in sizes
-               if getattr(settings, size) != getattr(default, size)]
+    _, settings, names = parse(new_parser("trained", __doc__), arguments)
+    learner, start = Learner(settings, names), perf_counter()
+    for done in learner.train(learner.sequences, every=100):
+        show_progress(done, settings.steps, "training steps", start)
+    show_progress()
+    sizes = ", ".join(f"{name}={getattr(settings, name)}"
+                      for name in ("n_embd", "n_head", "n_layer", "block_size"))
     documents = "NAMES" if settings.data is None else f"read_documents({settings.data!r})"
-    print(f'TEXT = r"""\n{text}\n"""\n')
-    print("from microgpt import *\n")
-    print(f"vocabulary = Vocabulary({documents})")
-    print(f"model = load(TEXT, Settings({', '.join(changed)}), len(vocabulary.tokens))")
-    print("print(generate(model, vocabulary, Xoshiro(seed=7)))")
+    print(f'''TEXT = r"""
+{to_text(learner.model)}
+"""
+
+from microgpt import *
+
+vocabulary = Vocabulary({documents})
+model = load(TEXT, Settings({sizes}), len(vocabulary.tokens))
+print(generate(model, vocabulary, Xoshiro(seed=7)))''')
 
 
 if __name__ == "__main__":
