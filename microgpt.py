@@ -10,8 +10,8 @@
 #
 #     >>> from microgpt import *
 #     >>> model = load(TRAINED, Settings(), vocab_size=27)
-#     >>> generate(model, Vocabulary(NAMES), Xoshiro(seed=7), start="ju")
-#     'juke'
+#     >>> generate(model, Vocabulary(NAMES), Xoshiro(seed=7), start="zo")
+#     'zophie'
 #
 # A GPT is little more than two operations, compare and blend, repeated. Here is all of it in plain
 # Python. `python microgpt.py` grows another from noise, in ten to thirty seconds:
@@ -23,10 +23,9 @@
 # Part one, sections 1 to 7, is how a GPT predicts and writes. It needs Python and no calculus. Part
 # two, 8 to 15, is how it learns. It needs derivatives, as at school; sections 9 and 10 can wait for
 # a second reading. Part three is files and flags. `python -m doctest microgpt.py` checks the >>>
-# examples in the code. (The run above is from CPython 3.13. Versions before 3.12, and PyPy, round
-# sums differently, which shows after about 1,000 steps.) The idea is Karpathy's: his microgpt.py
-# finds its gradients automatically, number by number. Here they are worked out by hand, for whole
-# matrices, which makes this file 20 to 30 times faster.
+# examples in the code. The idea is Karpathy's: his microgpt.py finds its gradients automatically,
+# number by number. Here they are worked out by hand, for whole matrices, which makes this file 20
+# to 30 times faster.
 
 # %% [markdown]
 # # Part one: how a GPT predicts and writes
@@ -107,10 +106,10 @@ class Vocabulary:
 #     <BOS>emm        a 100%
 #     <BOS>emma       <EOS> 100%
 #
-# In the list, 10 of 92 names begin with l (11%), 9 with j (10%), 8 with e and 8 with m (9%). Of the
-# 8 with e, 5 go on with l (62%), 2 with v (25%) and 1 with m (12%). The model comes close, but for
-# j. Such a table, for any beginning at all, is what a language model is. In all shapes, these
-# letters mean the same:
+# In the list, 10 of 92 names begin with l (11%), 8 with e, 8 with m (9%), and 9 with j, which the
+# model underrates. Of the 8 with e, 5 go on with l (62%), 2 with v (25%) and 1 with m (12%). The
+# model comes close. Such a table, for any beginning at all, is what a language model is. In all
+# shapes, these letters mean the same:
 #
 #     T = 5      positions that go in at once, here <BOS> and the letters of "emma"
 #     V = 27     tokens in the vocabulary: 25 letters (no name has a q) and two marks
@@ -130,7 +129,7 @@ class Vocabulary:
 
 # %%
 def pairs(a, b):
-    """What zip(a, b) gives, but raises ValueError if one of the lists is longer."""
+    """zip(a, b), but raises ValueError if one list is longer (as strict=True does from 3.10 on)."""
     if len(a) != len(b):
         raise ValueError(f"lengths {len(a)} and {len(b)} differ")
     return zip(a, b)
@@ -222,9 +221,9 @@ def rmsnorm(x):
 #     values    [5, 5, 0, 0]   [0, 1, 0, 0]   [5, 5, 0, 0]
 #     result    [1.1, 1.9, 0, 0]                              the values, blended by the weights
 #
-# The query found the second key, so the result is close to the second value. (Vectors with more
-# numbers have larger dot products, and softmax would then give nearly all weight to one position
-# before anything was learned. √D prevents that. At D = 4, it makes little difference.)
+# The query found the second key, so the result is close to the second value. (Why √D? A sum of D
+# products of size 1, with random signs, is about √D large. If scores lie far apart, one position
+# gets nearly all weight, and softmax hardly learns. At D = 4, this makes little difference.)
 #
 # A position must not see later ones, or it would read its answer there. So their weights are 0: the
 # causal mask. Here are real weights, of one head of the trained model, with a row for each position
@@ -260,8 +259,8 @@ def join_heads(heads):
 def attend(q, keys, values):
     """One head: q [T, D], keys and values [S, D] -> result [T, D], weights [T, S].
 
-    S positions are in the cache, and the last T of them ask: T = S if a name comes as a whole,
-    T = 1 if it comes letter by letter. (Vaswani et al. 2017, equation 1, with the causal mask.)
+    The cache holds S positions, of which the last T ask: T = S if a name comes as a whole, T = 1 if
+    it comes letter by letter. (Vaswani et al. 2017, equation 1, with the causal mask.)
 
     >>> result, weights = attend(  # the example by hand
     ...     q=[[4.0, 0.0, 0.0, 0.0]],
@@ -386,8 +385,8 @@ def forward(model, tokens, cache):
 # In the first layer, a position hands over only its own letter and place. In a second layer
 # (`--n-layer 2`), it hands over what it has gathered, so others can look for "an m after an e".
 #
-# In its matrices, a token costs 3,504 multiplications, one for each number but those of wpe (fewer,
-# as mix leaves units out), and 2C = 32 more for each position that it sees.
+# In the matrices, a token costs one multiplication for each number but those of wpe, 3,504 (fewer,
+# as mix leaves units out), and attention 2C = 32 more for each position that the token sees.
 #
 # ## 7. Writing
 # Writing needs random numbers and a model. You may skip how these are made, down to `generate`.
@@ -511,9 +510,10 @@ def look_inside(model, vocabulary, name):
 
 # %% [markdown]
 # An untrained model writes noise. Here is all that a trained one knows, a character for each of its
-# parameters: P is 0, Q is 1/19, O is -1/19, and so on. It is that of the run at the top, and has a
-# mean loss of 0.88 (0.85 before rounding). In the repository, `tests/figures/trained.py` makes this
-# text again, or that of a model of yours. Looking does not help. Load it.
+# parameters: P is 0, Q is 1/19, O is -1/19, and so on. It is the model at the end of the run at the
+# top, rounded. Its mean loss over the list is 0.88, and was 0.85 before rounding. (In the
+# repository, `tests/figures/trained.py` makes this text again, or that of a model of yours.)
+# Looking does not help. Load it.
 
 # %%
 TRAINED = r"""
@@ -570,8 +570,8 @@ def load(text, settings, vocab_size):
     >>> model, rng = load(TRAINED, Settings(), vocab_size=27), Xoshiro(seed=7)
     >>> " ".join(generate(model, vocabulary, rng) for _ in range(12))
     'sann harry josh lucy willla lila isaar isaar maria dyliel george luna'
-    >>> [generate(model, vocabulary, Xoshiro(seed=7), "ju", t) for t in (0.3, 1.0, 2.0)]
-    ['juby', 'juke', 'junah']
+    >>> [generate(model, vocabulary, Xoshiro(seed=7), "zo", temperature) for temperature in (1, 2)]
+    ['zophie', 'zosa']
     >>> look_inside(model, vocabulary, "emma")  # doctest: +ELLIPSIS
     <BOS>           l 11%    e 11%    m 11%
     ...
@@ -591,7 +591,7 @@ def load(text, settings, vocab_size):
 
 # %% [markdown]
 # That is a GPT, and all that one does when it writes. GPT-3 writes by the same loop, with 48
-# million times as many numbers.
+# million times as many numbers. You may stop here. The rest is how such numbers are found.
 #
 # # Part two: how it learns
 #
@@ -654,7 +654,7 @@ def two_parameters(w, b):
 # rough guess at it, good enough for a small step, so a step follows every name. (If the names came
 # in random order, this would be stochastic gradient descent. Here they take turns.)
 #
-# ## 9. Back through each operation: compare becomes blend, blend becomes compare
+# ## 9. Back through each operation
 # Each operation y = f(x) has a backward: given dy, it returns dx, the slopes of what went in. The
 # first slopes come from **cross-entropy**. At one position, with Z = Σ_k e^logits[k],
 #
@@ -706,8 +706,9 @@ def cross_entropy_backward(probs, targets):
 # slope 6, so its slope is 1 · 5 + 2 · 6 = 17, the dot product of dy and the second row: a
 # comparison. The slopes of the first row are 10 · [1, 2], those of the second 0 · [1, 2]: a blend.
 #
-# On the way back, compare becomes blend, and blend becomes compare. A GPT learns with the same two
-# operations with which it writes.
+# On the way back, compare becomes blend, and blend becomes compare and blend. A GPT learns with the
+# same two operations with which it writes. (Both are what is called a matrix product, once read by
+# rows and once by columns. So a blend can also be taken as dot products with columns.)
 
 # %%
 def transpose(rows):
@@ -720,7 +721,7 @@ def linear_backward(dy, x, w):
     dx[t][j] = Σ_i dy[t][i] w[i][j], which is mix(dy, w)
     dw[i][j] = Σ_t dy[t][i] x[t][j], which is mix(transpose(dy), x)
 
-    With no zeros to leave out, the same sums are faster as dot products with columns.
+    With no zeros to leave out, the same sums are faster as dot products with columns:
 
     >>> linear_backward([[10.0, 100.0], [0.0, 1.0]], x=[[2.0, 3.0], [1.0, 0.0]],
     ...                 w=[[1.0, 4.0], [5.0, 6.0]])
@@ -918,8 +919,8 @@ def check_gradient(model, tokens, nudge=1e-6):
 # `wo` and `fc2` start at 0, so that at first no layer adds anything to x. (At this size, that makes
 # no sure difference.) How can they leave 0? Take y = fc2 · h with h = fc1 · x, single
 # numbers. Then dfc2 = dy · h, which is not 0, and dfc1 = dy · fc2 · x, which is 0 in step 0 only,
-# since fc2 then moves. If fc1 were 0 too, so would be h and both slopes, in every step: nothing
-# would ever move. wo plays the part of fc2, and wv that of fc1. (wq and wk, too, have slope 0 in
+# since fc2 then moves. If fc1 were 0 too, so would be h and both slopes, in every step: they
+# would never move. wo plays the part of fc2, and wv that of fc1. (wq and wk, too, have slope 0 in
 # step 0 only.)
 #
 # ## 13. Adam
@@ -977,6 +978,8 @@ class Adam:
 # %% [markdown]
 # ## 14. Training
 # One name, one small step, 5,000 times. Names are taken in the order of the list, again and again.
+# (Versions of Python before 3.12, and PyPy, round sums differently. So the run at the top, which is
+# from CPython 3.13, looks different there after about 1,000 steps.)
 
 # %%
 def training_tokens(name, vocabulary, block_size):
@@ -992,6 +995,13 @@ def training_tokens(name, vocabulary, block_size):
 def train(model, documents, vocabulary, rng, settings):
     """Train the model in place. Every 500 steps and at the end, print the mean loss since the line
     before, and five samples. Raises FloatingPointError if a loss is not finite.
+
+    >>> rng = Xoshiro(Settings().seed)
+    >>> model = init_model(Settings(), 27, rng)
+    >>> train(model, NAMES, Vocabulary(NAMES), rng, Settings(steps=1))  # doctest: +ELLIPSIS
+    microgpt  vocab=27  params=3632  layers=1  embd=16  heads=4...
+    step     0  loss=3.2943  | m<BOS>kv<BOS>tpl  kygocwfv  vydcdhlm  kyagrgna  jshozhxr
+    Done in ...
     """
     start, block_size = perf_counter(), len(model.wpe)
     print(model)
@@ -1018,10 +1028,11 @@ def train(model, documents, vocabulary, rng, settings):
 # ## 15. What it has learned, and what it has not
 # How low can the loss go? Not to 0, because nothing says which name will come. A model that knew
 # the list by heart, and nothing else, would give each name a probability of 1/92. The surprises of
-# emma's five tokens would add up to ln 92 = 4.52, with a mean of 0.90. A longer name spreads the
-# 4.52 over more tokens. The mean over the list is 0.81, and no model can do much better. This one
-# gets to about 0.89, and 7 in 10 samples are names from the list (on average, over 15 seeds).
-# Without attention, when each position sees only itself, it stays at 1.49.
+# emma's five tokens would add up to ln 92 = 4.52, with a mean of 0.90. In a longer name, more
+# tokens share the 4.52. The mean over the list is 0.81, and no model can do much better. Over 15
+# seeds, this one gets to 0.89 on average, and 73% of its samples are in the list. When each
+# position sees only itself, it stays at 1.49. With attention, a head that can choose among four
+# positions or more gives 76% of its weight to one.
 #
 # So the model knows its list nearly by heart. No wonder: 3,632 parameters for 530 guesses. What it
 # does not know is what names are like. On names kept out of the list, its loss falls at first, then
@@ -1040,8 +1051,9 @@ def train(model, documents, vocabulary, rng, settings):
 # with GPT-2, this file has squared ReLU for GELU, rmsnorm without gain for layer norm, no norm at
 # the end, no biases, no dropout, two marks instead of one, and `wo` and `fc2` that start at 0.)
 #
-# Try: two layers (`--n-layer 2`); your own list (`--data`); `r**2` for `r**3` in rmsnorm_backward,
-# which takes `check_gradient(model, [0, 6, 14, 14, 2, 1])` from below 1e-8 to above 0.01.
+# Try: `look_inside(model, vocabulary, "ella")`; two layers (`--n-layer 2`); your own list
+# (`--data`). And break something: with `r**2` for `r**3` in rmsnorm_backward,
+# `check_gradient(model, [0, 6, 14, 14, 2, 1])` rises from below 1e-8 to above 0.01.
 
 # %% [markdown]
 # # Part three: files and flags
