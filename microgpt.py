@@ -833,6 +833,7 @@ def feed_forward_backward(dy, layer, trace):
     # matches = linear(x, layer.fc1), but two thirds of dmatches are 0, which mix leaves out:
     return mix(dmatches, layer.fc1), mix(transpose(dmatches), trace.x), dfc2
 
+# %%
 def backward(model, tokens, dlogits, trace):
     """Backward of forward, from an empty cache: T ids, dlogits [T, V] -> dmodel, the gradient.
 
@@ -1099,6 +1100,7 @@ def read_documents(path):
         raise ValueError(f"{str(path)!r} has no names in it")
     return documents
 
+# %%
 def prepare(settings):
     """The settings, checked, and their documents. Raises ValueError or OSError."""
     check(settings)
