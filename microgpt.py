@@ -822,8 +822,8 @@ def attention_backward(dy, layer, trace):
         dk.append(dk_h)
         dv.append(dv_h)
     dx_q, dwq = linear_backward(join_heads(dq), trace.x, layer.wq)  # q = split_heads(linear(x, wq))
-    dx_k, dwk = linear_backward(join_heads(dk), trace.x, layer.wk)
-    dx_v, dwv = linear_backward(join_heads(dv), trace.x, layer.wv)
+    dx_k, dwk = linear_backward(join_heads(dk), trace.x, layer.wk)  # keys: linear(x, wk)
+    dx_v, dwv = linear_backward(join_heads(dv), trace.x, layer.wv)  # values: linear(x, wv)
     return add(add(dx_q, dx_k), dx_v), dwq, dwk, dwv, dwo  # x acts by three paths
 
 def feed_forward_backward(dy, layer, trace):

@@ -2,7 +2,9 @@
 import contextlib
 import io
 import math
+import os
 import random
+import tempfile
 from pathlib import Path
 
 import microgpt
@@ -18,6 +20,14 @@ def prepared(documents, **values):
     vocabulary = microgpt.Vocabulary(documents)
     rng = microgpt.Xoshiro(settings.seed)
     return settings, vocabulary, rng, microgpt.init_model(settings, len(vocabulary.tokens), rng)
+
+
+def work_in_a_temporary_folder(test):
+    """Make a folder, the current one until this test ends."""
+    folder = tempfile.TemporaryDirectory()
+    test.addCleanup(folder.cleanup)
+    test.addCleanup(os.chdir, os.getcwd())
+    os.chdir(folder.name)
 
 
 def printed(function, *arguments):

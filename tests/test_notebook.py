@@ -7,14 +7,12 @@ import ast
 import contextlib
 import doctest
 import io
-import os
 import re
 import sys
-import tempfile
 import unittest
 from unittest import mock
 
-from tests.helpers import PROJECT, STEP_0
+from tests.helpers import PROJECT, STEP_0, work_in_a_temporary_folder
 
 # The program with 2 steps as its default, to save time.
 SOURCE = (PROJECT / "microgpt.py").read_text(encoding="utf-8").replace(
@@ -40,10 +38,7 @@ class NotebookTest(unittest.TestCase):
     """Each test is a notebook in a temporary folder."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.addCleanup(os.chdir, os.getcwd())
-        os.chdir(folder.name)
+        work_in_a_temporary_folder(self)
         self.names = {"__name__": "__main__"}
         kernel = mock.patch.object(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
         kernel.start()

@@ -2,19 +2,18 @@
 
 Python that is to be run stands under Play and Exercises. Other Python quotes the program.
 """
-import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 from dataclasses import fields
 from pathlib import Path
 from unittest import mock
 
 import microgpt
-from tests.helpers import PROJECT, STEP_0, flat, parameters, printed, small_model
+from tests.helpers import (
+    PROJECT, STEP_0, flat, parameters, printed, small_model, work_in_a_temporary_folder)
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 PROGRAM = (PROJECT / "microgpt.py").read_text(encoding="utf-8")
@@ -34,10 +33,7 @@ class PythonTest(unittest.TestCase):
     """Each test is a notebook in a temporary folder, where a run of two steps has just ended."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.addCleanup(os.chdir, os.getcwd())
-        os.chdir(folder.name)
+        work_in_a_temporary_folder(self)
         self.names = {"__name__": "__main__"}
         with mock.patch.object(sys, "argv", ["ipykernel_launcher.py"]):
             self.paste(PROGRAM)
